@@ -1,0 +1,255 @@
+//! The ledger's rows: the notification once, and each of its parts.
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use jiff::Timestamp;
+
+use super::Store;
+use super::attributes::{
+    Row, key, milliseconds, number, read_milliseconds, read_number, read_text, seconds, text,
+};
+use crate::aws::store_error;
+use crate::ledger::{
+    Begun, Counts, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
+};
+use crate::notification::{Notification, NotificationId};
+use crate::store::StoreError;
+use crate::task::Part;
+
+/// The sort key of the notification itself; its parts have [`PART_PREFIX`].
+const NOTIFICATION: &str = "notification";
+const PART_PREFIX: &str = "part#";
+
+const RECORD: &str = "record a notification";
+const BEGIN: &str = "begin a part of the ledger";
+const WRITE: &str = "write a part of the ledger";
+const READ: &str = "read the ledger";
+
+impl Ledger for Store {
+    async fn record(&self, notification: &Notification) -> Result<(), StoreError> {
+        let id = notification.id.to_string();
+        let target = serde_json::to_string(&notification.target).unwrap_or_default();
+        let mut row = key([("notificationId", id.as_str()), ("part", NOTIFICATION)]);
+        let attributes = [
+            ("acceptedAt", milliseconds(notification.time)),
+            ("frame", text(&notification.frame)),
+            ("target", text(target)),
+            ("expiresAt", seconds(self.retained_until(notification.time))),
+        ];
+        row.extend(attributes.map(|(name, value)| (name.to_owned(), value)));
+        self.client
+            .put_item()
+            .table_name(&self.settings.tables.notifications)
+            .set_item(Some(row))
+            .send()
+            .await
+            .map_err(store_error(RECORD))?;
+        Ok(())
+    }
+
+    async fn begin(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Begun, StoreError> {
+        let begun = self
+            .client
+            .update_item()
+            .table_name(&self.settings.tables.notifications)
+            .set_key(Some(part_key(lease)))
+            .update_expression(
+                "SET #owner = :owner, leaseUntil = :until, expiresAt = :retained, \
+                 #state = if_not_exists(#state, :open)",
+            )
+            .condition_expression(
+                "(attribute_not_exists(leaseUntil) OR leaseUntil <= :now) \
+                 AND (attribute_not_exists(#state) OR #state <> :done)",
+            )
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":owner", text(&lease.owner))
+            .expression_attribute_values(":until", milliseconds(until))
+            .expression_attribute_values(":retained", seconds(self.retained_until(now)))
+            .expression_attribute_values(":now", milliseconds(now))
+            .expression_attribute_values(":open", text(name_of(PartState::Open)))
+            .expression_attribute_values(":done", text(name_of(PartState::Done)))
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match begun {
+            Ok(begun) => return begun.attributes.as_ref().map_or(Ok(Begun::Fresh), resumed),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                let row = refused.item.as_ref();
+                Ok(match row.map(state_of) {
+                    Some(PartState::Done) => Begun::Done,
+                    Some(PartState::Open | PartState::DeadLettered) | None => {
+                        let held = row.and_then(|row| read_milliseconds(row, "leaseUntil"));
+                        Begun::Held(held.unwrap_or(until))
+                    }
+                })
+            }
+            _ => Err(store_error(BEGIN)(error)),
+        }
+    }
+
+    async fn write(
+        &self,
+        lease: &Lease,
+        progress: &Progress,
+        now: Timestamp,
+        release: bool,
+    ) -> Result<(), LedgerError> {
+        let left = serde_json::to_string(&progress.left).map_err(store_error(WRITE))?;
+        let summary = progress.summary();
+        let mut update = "SET accepted = :accepted, gone = :gone, failed = :failed, \
+             expired = :expired, pending = :pending, #state = :state, #left = :left, \
+             slices = :slices, updatedAt = :now"
+            .to_owned();
+        if release {
+            update.push_str(" REMOVE leaseUntil");
+        }
+        let written = self
+            .client
+            .update_item()
+            .table_name(&self.settings.tables.notifications)
+            .set_key(Some(part_key(lease)))
+            .update_expression(update)
+            .condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#left", "left")
+            .expression_attribute_values(":owner", text(&lease.owner))
+            .expression_attribute_values(":accepted", number(summary.counts.accepted))
+            .expression_attribute_values(":gone", number(summary.counts.gone))
+            .expression_attribute_values(":failed", number(summary.counts.failed))
+            .expression_attribute_values(":expired", number(summary.counts.expired))
+            .expression_attribute_values(":pending", number(summary.pending))
+            .expression_attribute_values(":state", text(name_of(progress.state)))
+            .expression_attribute_values(":left", text(left))
+            .expression_attribute_values(":slices", number(progress.slices.unwrap_or_default()))
+            .expression_attribute_values(":now", milliseconds(now))
+            .send()
+            .await;
+        match written {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+            {
+                Err(LedgerError::LeaseLost {
+                    notification_id: lease.notification_id,
+                    part: lease.part.clone(),
+                })
+            }
+            Err(error) => Err(store_error(WRITE)(error).into()),
+        }
+    }
+
+    async fn standing(&self, id: NotificationId) -> Result<Option<Standing>, StoreError> {
+        let mut accepted_at = None;
+        let mut updated_at = None;
+        let mut parts = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.settings.tables.notifications)
+                .key_condition_expression("notificationId = :id")
+                .projection_expression(
+                    "part, acceptedAt, accepted, gone, failed, expired, pending, #state, \
+                     slices, updatedAt",
+                )
+                .expression_attribute_names("#state", "state")
+                .expression_attribute_values(":id", text(id.to_string()))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(store_error(READ))?;
+            for row in page.items() {
+                match read_text(row, "part") {
+                    Some(NOTIFICATION) => accepted_at = read_milliseconds(row, "acceptedAt"),
+                    _ => parts.push(summary_of(row)),
+                }
+                updated_at = updated_at.max(read_milliseconds(row, "updatedAt"));
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        Ok(accepted_at.map(|accepted_at| Standing::of(id, accepted_at, updated_at, parts)))
+    }
+}
+
+/// Reads how far a part had come when it was begun again.
+fn resumed(row: &Row) -> Result<Begun, StoreError> {
+    // Begun before, but no progress was ever written.
+    let Some(left) = read_text(row, "left") else {
+        return Ok(Begun::Fresh);
+    };
+    let state = state_of(row);
+    let left: crate::task::Left = serde_json::from_str(left).map_err(store_error(BEGIN))?;
+    let PartSummary {
+        mut counts, slices, ..
+    } = summary_of(row);
+    if state == PartState::DeadLettered {
+        // Shown as failed as long as nobody redrives them.
+        let outstanding = left.outstanding.len() as u64;
+        counts.failed = counts.failed.saturating_sub(outstanding);
+    }
+    Ok(Begun::Resumed(Progress {
+        counts,
+        left,
+        state,
+        slices,
+    }))
+}
+
+fn summary_of(row: &Row) -> PartSummary {
+    let count = |name| read_number(row, name).unwrap_or_default();
+    PartSummary {
+        counts: Counts {
+            accepted: count("accepted"),
+            gone: count("gone"),
+            failed: count("failed"),
+            expired: count("expired"),
+        },
+        pending: count("pending"),
+        state: state_of(row),
+        slices: read_number(row, "slices").filter(|slices| *slices > 0),
+    }
+}
+
+fn part_key(lease: &Lease) -> Row {
+    let id = lease.notification_id.to_string();
+    let part = sort_key(&lease.part);
+    key([("notificationId", id.as_str()), ("part", part.as_str())])
+}
+
+fn sort_key(part: &Part) -> String {
+    format!("{PART_PREFIX}{part}")
+}
+
+fn name_of(state: PartState) -> &'static str {
+    match state {
+        PartState::Open => "open",
+        PartState::Done => "done",
+        PartState::DeadLettered => "dead_lettered",
+    }
+}
+
+fn state_of(row: &Row) -> PartState {
+    match read_text(row, "state") {
+        Some("done") => PartState::Done,
+        Some("dead_lettered") => PartState::DeadLettered,
+        _ => PartState::Open,
+    }
+}

@@ -1,0 +1,244 @@
+//! The ports in memory, for tests: a store that behaves as the tables do, and
+//! queues that keep what was sent.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::audience::{Audience, Cursor, Page, Slice};
+use crate::clock::Clock;
+use crate::connection::{Connection, ConnectionId, Recipient};
+use crate::ledger::{
+    Begun, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
+};
+use crate::notification::{Notification, NotificationId};
+use crate::queue::{Lane, QueueError, TaskQueue};
+use crate::store::{Registry, StoreError};
+use crate::task::{Part, Task};
+use crate::topic::Topic;
+
+/// The tables in memory. Clones share them.
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    clock: Clock,
+    topic_shards: u16,
+    tables: Arc<Mutex<Tables>>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    connections: BTreeMap<ConnectionId, Connection>,
+    notifications: BTreeMap<NotificationId, Notification>,
+    parts: BTreeMap<(NotificationId, Part), PartRow>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct PartRow {
+    owner: String,
+    lease_until: Option<Timestamp>,
+    progress: Option<Progress>,
+    updated_at: Option<Timestamp>,
+}
+
+impl MemoryStore {
+    /// Makes empty tables.
+    #[must_use]
+    pub fn new(clock: Clock, topic_shards: u16) -> Self {
+        Self {
+            clock,
+            topic_shards,
+            tables: Arc::default(),
+        }
+    }
+
+    /// Returns the ids of all stored connections, sorted.
+    #[must_use]
+    pub fn connection_ids(&self) -> Vec<ConnectionId> {
+        self.tables().connections.keys().cloned().collect()
+    }
+
+    /// Returns the summaries of a notification's parts.
+    #[must_use]
+    pub fn parts(&self, id: NotificationId) -> Vec<(Part, PartSummary)> {
+        let tables = self.tables();
+        let parts = tables.parts.iter().filter(|((of, _), _)| *of == id);
+        parts
+            .map(|((_, part), row)| (part.clone(), row.summary()))
+            .collect()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_in(&self, slice: &Slice, connection: &Connection) -> bool {
+        match slice {
+            // Any split will do that gives each connection one segment.
+            Slice::Everyone { segment, of } => Topic::shard_of(&connection.id, *of) == *segment,
+            Slice::Topic { topic, shard } => {
+                connection.topics.contains(topic)
+                    && Topic::shard_of(&connection.id, self.topic_shards) == *shard
+            }
+            Slice::Connection { id } => connection.id == *id,
+        }
+    }
+}
+
+impl PartRow {
+    fn summary(&self) -> PartSummary {
+        self.progress
+            .as_ref()
+            .map(Progress::summary)
+            .unwrap_or_default()
+    }
+}
+
+impl Audience for MemoryStore {
+    async fn page(
+        &self,
+        slice: &Slice,
+        after: Option<&Cursor>,
+        limit: u32,
+    ) -> Result<Page, StoreError> {
+        let now = self.clock.now();
+        let from = after.map_or(Bound::Unbounded, |Cursor(id)| Bound::Excluded(id.clone()));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let tables = self.tables();
+        let rows = tables.connections.range((from, Bound::Unbounded));
+        let rows = rows.map(|(_, connection)| connection);
+        // As DynamoDB does: the limit counts before the filter, and a page that
+        // reached it has a key to go on from, whether or not anything follows.
+        let read: Vec<_> = rows
+            .filter(|connection| self.is_in(slice, connection))
+            .take(limit)
+            .collect();
+        let next = read
+            .last()
+            .filter(|_| read.len() == limit)
+            .map(|last| Cursor(last.id.clone()));
+        let live = read.into_iter().filter(|c| c.expires_at > now);
+        let recipients = live.map(|connection| Recipient {
+            connection_id: connection.id.clone(),
+            connected_at: connection.connected_at,
+        });
+        Ok(Page {
+            recipients: recipients.collect(),
+            next,
+        })
+    }
+}
+
+impl Registry for MemoryStore {
+    async fn open(&self, connection: &Connection) -> Result<(), StoreError> {
+        let id = connection.id.clone();
+        self.tables().connections.insert(id, connection.clone());
+        Ok(())
+    }
+
+    async fn find(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
+        Ok(self.tables().connections.get(id).cloned())
+    }
+
+    async fn forget(&self, gone: &[Recipient], _topic: Option<&Topic>) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for gone in gone {
+            let id = &gone.connection_id;
+            let stored = tables.connections.get(id);
+            if stored.is_some_and(|stored| stored.connected_at == gone.connected_at) {
+                tables.connections.remove(id);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Ledger for MemoryStore {
+    async fn record(&self, notification: &Notification) -> Result<(), StoreError> {
+        let id = notification.id;
+        self.tables().notifications.insert(id, notification.clone());
+        Ok(())
+    }
+
+    async fn begin(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Begun, StoreError> {
+        let mut tables = self.tables();
+        let key = (lease.notification_id, lease.part.clone());
+        let row = tables.parts.entry(key).or_default();
+        if row.summary().state == PartState::Done {
+            return Ok(Begun::Done);
+        }
+        if let Some(held) = row.lease_until.filter(|held| *held > now) {
+            return Ok(Begun::Held(held));
+        }
+        row.owner.clone_from(&lease.owner);
+        row.lease_until = Some(until);
+        Ok(row.progress.clone().map_or(Begun::Fresh, Begun::Resumed))
+    }
+
+    async fn write(
+        &self,
+        lease: &Lease,
+        progress: &Progress,
+        now: Timestamp,
+        release: bool,
+    ) -> Result<(), LedgerError> {
+        let mut tables = self.tables();
+        let key = (lease.notification_id, lease.part.clone());
+        let row = tables.parts.get_mut(&key);
+        let Some(row) = row.filter(|row| row.owner == lease.owner) else {
+            return Err(LedgerError::LeaseLost {
+                notification_id: lease.notification_id,
+                part: lease.part.clone(),
+            });
+        };
+        row.progress = Some(progress.clone());
+        row.updated_at = Some(now);
+        if release {
+            row.lease_until = None;
+        }
+        Ok(())
+    }
+
+    async fn standing(&self, id: NotificationId) -> Result<Option<Standing>, StoreError> {
+        let parts = self.parts(id).into_iter().map(|(_, summary)| summary);
+        let tables = self.tables();
+        let updated_at = tables
+            .parts
+            .iter()
+            .filter(|((of, _), _)| *of == id)
+            .filter_map(|(_, row)| row.updated_at)
+            .max();
+        let recorded = tables.notifications.get(&id);
+        Ok(recorded.map(|recorded| Standing::of(id, recorded.time, updated_at, parts)))
+    }
+}
+
+/// Queues that keep what was sent. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryQueues {
+    sent: Arc<Mutex<Vec<(Lane, Duration, Task)>>>,
+}
+
+impl MemoryQueues {
+    /// Takes out everything that was sent, in order.
+    #[must_use]
+    pub fn take(&self) -> Vec<(Lane, Duration, Task)> {
+        std::mem::take(&mut self.sent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl TaskQueue for MemoryQueues {
+    async fn send(&self, lane: Lane, tasks: &[Task], delay: Duration) -> Result<(), QueueError> {
+        let tasks = tasks.iter().map(|task| (lane, delay, task.clone()));
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.extend(tasks);
+        Ok(())
+    }
+}

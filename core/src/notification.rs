@@ -1,0 +1,223 @@
+//! A notification: what is published once and pushed to many.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::connection::ConnectionId;
+use crate::topic::Topic;
+
+/// The id of a notification: a `UUIDv7`, so that ids sort by time.
+///
+/// It is the same for every subscriber and on every redelivery; a client drops
+/// duplicates by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NotificationId(Uuid);
+
+impl NotificationId {
+    /// Makes a new id for a notification published at `now`.
+    #[must_use]
+    pub fn generate(now: Timestamp) -> Self {
+        let random = u128::from(fastrand::u64(..)) << 64 | u128::from(fastrand::u64(..));
+        let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or_default();
+        let random = random.to_be_bytes();
+        let mut bytes = [0; 10];
+        bytes.copy_from_slice(random.first_chunk::<10>().unwrap_or(&[0; 10]));
+        Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &bytes).into_uuid())
+    }
+}
+
+impl fmt::Display for NotificationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// Why a text is not the id of a notification.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a notification id (a UUID), got {0:?}")]
+pub struct InvalidNotificationId(String);
+
+impl FromStr for NotificationId {
+    type Err = InvalidNotificationId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNotificationId> {
+        Uuid::try_parse(text)
+            .map(Self)
+            .map_err(|_| InvalidNotificationId(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for NotificationId {
+    type Error = InvalidNotificationId;
+
+    fn try_from(text: String) -> Result<Self, InvalidNotificationId> {
+        text.parse()
+    }
+}
+
+impl From<NotificationId> for String {
+    fn from(id: NotificationId) -> Self {
+        id.to_string()
+    }
+}
+
+/// Whom a notification is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Target {
+    /// Every open connection.
+    Everyone,
+    /// Who listens to a topic; users and organisations are topics too.
+    Topic {
+        /// The topic.
+        topic: Topic,
+    },
+    /// One connection.
+    Connection {
+        /// The connection's id.
+        id: ConnectionId,
+    },
+}
+
+impl Target {
+    /// Returns the topic, where there is one.
+    #[must_use]
+    pub fn topic(&self) -> Option<&Topic> {
+        match self {
+            Self::Topic { topic } => Some(topic),
+            Self::Everyone | Self::Connection { .. } => None,
+        }
+    }
+}
+
+/// What is to be published, before it has an id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft {
+    /// The event type, such as `book.ordered`.
+    pub event_type: String,
+    /// Whom it is for.
+    pub target: Target,
+    /// What happened, as the subscriber will see it.
+    pub data: Value,
+    /// After this many seconds it is not pushed any more.
+    pub ttl_seconds: Option<u32>,
+}
+
+/// A notification that was accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notification {
+    /// Its id.
+    pub id: NotificationId,
+    /// When it was accepted.
+    pub time: Timestamp,
+    /// Whom it is for.
+    pub target: Target,
+    /// What every subscriber gets: a [`frame`] as text.
+    pub frame: String,
+    /// After this time it is not pushed any more.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Notification {
+    /// Gives a draft its id, its time and its frame.
+    #[must_use]
+    pub fn accept(draft: Draft, source: &str, now: Timestamp) -> Self {
+        let id = NotificationId::generate(now);
+        let frame = frame(id, source, now, &draft);
+        let ttl = draft.ttl_seconds.map(i64::from);
+        Self {
+            id,
+            time: now,
+            target: draft.target,
+            frame,
+            expires_at: ttl.map(|ttl| now + jiff::SignedDuration::from_secs(ttl)),
+        }
+    }
+}
+
+/// Writes the frame of a notification: a `CloudEvents` 1.0 event in structured
+/// mode (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md>).
+///
+/// `subject` is the topic; what is for everyone or for one connection has none.
+fn frame(id: NotificationId, source: &str, time: Timestamp, draft: &Draft) -> String {
+    #[derive(Serialize)]
+    struct CloudEvent<'a> {
+        specversion: &'static str,
+        id: NotificationId,
+        source: &'a str,
+        r#type: &'a str,
+        time: Timestamp,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        subject: Option<&'a Topic>,
+        datacontenttype: &'static str,
+        data: &'a Value,
+    }
+    let event = CloudEvent {
+        specversion: "1.0",
+        id,
+        source,
+        r#type: &draft.event_type,
+        time,
+        subject: draft.target.topic(),
+        datacontenttype: "application/json",
+        data: &draft.data,
+    };
+    // Strings, a time and a JSON value: there is nothing in it that could fail.
+    serde_json::to_string(&event).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn at(milliseconds: i64) -> Timestamp {
+        Timestamp::from_millisecond(milliseconds).unwrap()
+    }
+
+    fn draft(target: Target) -> Draft {
+        Draft {
+            event_type: "book.ordered".to_owned(),
+            target,
+            data: json!({"bookId": 123}),
+            ttl_seconds: Some(60),
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_time() {
+        let earlier = NotificationId::generate(at(1_700_000_000_000));
+        let later = NotificationId::generate(at(1_700_000_000_001));
+        assert!(earlier.to_string() < later.to_string());
+        assert_eq!(earlier.to_string().parse(), Ok(earlier));
+    }
+
+    #[test]
+    fn a_frame_is_a_cloud_event() {
+        let topic = "merchant:42".parse().unwrap();
+        let draft = draft(Target::Topic { topic });
+        let accepted = Notification::accept(draft, "/orders", at(1_700_000_000_123));
+        let frame: Value = serde_json::from_str(&accepted.frame).unwrap();
+        insta::assert_json_snapshot!(frame, {".id" => "[id]"});
+        assert_eq!(frame["id"], json!(accepted.id.to_string()));
+    }
+
+    #[test]
+    fn what_is_for_everyone_has_no_subject() {
+        let accepted = Notification::accept(draft(Target::Everyone), "/orders", at(0));
+        let frame: Value = serde_json::from_str(&accepted.frame).unwrap();
+        assert_eq!(frame.get("subject"), None);
+    }
+
+    #[test]
+    fn a_notification_expires_its_ttl_after_it_was_accepted() {
+        let accepted = Notification::accept(draft(Target::Everyone), "/orders", at(5_000));
+        assert_eq!(accepted.expires_at, Some(at(65_000)));
+    }
+}

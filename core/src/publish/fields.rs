@@ -1,0 +1,136 @@
+//! Reading the fields of a JSON object, and naming each that is wrong.
+
+use serde_json::{Map, Value};
+
+use crate::problem::{FieldError, Problem};
+
+/// Takes fields out of an object, collecting what is wrong with them.
+pub(super) struct Fields {
+    object: Map<String, Value>,
+    pointer: String,
+    errors: Vec<FieldError>,
+}
+
+impl Fields {
+    /// Reads a body as a JSON object.
+    pub(super) fn of_body(body: &[u8]) -> Result<Self, Problem> {
+        match super::parse_json(body)? {
+            Value::Object(object) => Ok(Self::new(object, String::new())),
+            other => Err(Problem::invalid_fields(vec![FieldError::new(
+                "",
+                format!("expected a JSON object, got {}", name_of(&other)),
+            )])),
+        }
+    }
+
+    pub(super) fn new(object: Map<String, Value>, pointer: String) -> Self {
+        Self {
+            object,
+            pointer,
+            errors: Vec::new(),
+        }
+    }
+
+    /// Takes a field that must be there, read by `read`, which says what it
+    /// expected where it cannot read it.
+    pub(super) fn required<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        match self.object.remove(name) {
+            Some(value) => self.read(name, &value, read),
+            None => {
+                self.error(name, format!("required: {expected}"));
+                None
+            }
+        }
+    }
+
+    /// Takes a field that may be absent or null.
+    pub(super) fn optional<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        let value = self.object.remove(name).filter(|value| !value.is_null())?;
+        self.read(name, &value, read)
+    }
+
+    /// Notes what is wrong with a field.
+    pub(super) fn error(&mut self, name: &str, detail: String) {
+        let pointer = format!("{}/{}", self.pointer, escape(name));
+        self.errors.push(FieldError::new(pointer, detail));
+    }
+
+    /// Takes over what was found wrong further down.
+    pub(super) fn adopt(&mut self, errors: Vec<FieldError>) {
+        self.errors.extend(errors);
+    }
+
+    /// Ends the reading: whatever is left in the object is unknown.
+    pub(super) fn finish(mut self) -> Vec<FieldError> {
+        for name in std::mem::take(&mut self.object).keys() {
+            self.error(name, "unknown field".to_owned());
+        }
+        self.errors
+    }
+
+    fn read<T>(
+        &mut self,
+        name: &str,
+        value: &Value,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        read(value).map_err(|detail| self.error(name, detail)).ok()
+    }
+}
+
+/// Reads a string of 1 to `most` characters.
+pub(super) fn text(most: usize) -> impl FnOnce(&Value) -> Result<String, String> {
+    move |value| match value {
+        Value::String(text) if text.is_empty() => Err("must not be empty".to_owned()),
+        Value::String(text) if text.chars().count() > most => {
+            let length = text.chars().count();
+            Err(format!("at most {most} characters, got {length}"))
+        }
+        Value::String(text) => Ok(text.clone()),
+        other => Err(format!("expected a string, got {}", name_of(other))),
+    }
+}
+
+/// Reads a whole number from 1 to `most`.
+pub(super) fn positive(most: u64) -> impl FnOnce(&Value) -> Result<u64, String> {
+    move |value| match value.as_u64() {
+        Some(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!(
+            "expected a whole number from 1 to {most}, got {}",
+            shown(value)
+        )),
+    }
+}
+
+/// Names a value's JSON type.
+pub(super) fn name_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Number(number) => number.to_string(),
+        other => name_of(other).to_owned(),
+    }
+}
+
+/// Escapes a name for a JSON Pointer (RFC 6901, section 3).
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,161 @@
+//! Configuration: read once, from the environment, into typed settings.
+//!
+//! Every problem is reported together, with what was wrong and what would be
+//! right.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Reads settings from a map of environment variables.
+#[derive(Debug)]
+pub struct Reader {
+    environment: BTreeMap<String, String>,
+    problems: Vec<String>,
+}
+
+/// Everything that is wrong with the environment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid configuration: {}", .0.join("; "))]
+pub struct InvalidConfiguration(Vec<String>);
+
+impl Reader {
+    /// Reads from `environment`.
+    #[must_use]
+    pub fn new(environment: BTreeMap<String, String>) -> Self {
+        Self {
+            environment,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Reads from the environment of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self::new(std::env::vars().collect())
+    }
+
+    /// Returns a text that must be set and not be empty.
+    pub fn text(&mut self, name: &str) -> String {
+        match self.get(name) {
+            Some(text) => text,
+            None => {
+                self.problems.push(format!("{name}: not set"));
+                String::new()
+            }
+        }
+    }
+
+    /// Returns a text, or `None` if it is not set or empty.
+    pub fn optional_text(&mut self, name: &str) -> Option<String> {
+        self.get(name)
+    }
+
+    /// Returns a whole number within `range`, or `default` if it is not set.
+    pub fn number<T>(&mut self, name: &str, default: T, range: RangeInclusive<T>) -> T
+    where
+        T: FromStr + PartialOrd + Display + Copy,
+    {
+        let Some(text) = self.get(name) else {
+            return default;
+        };
+        match text.parse() {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                let (low, high) = (range.start(), range.end());
+                self.problems.push(format!(
+                    "{name}: expected a whole number from {low} to {high}, got {text:?}"
+                ));
+                default
+            }
+        }
+    }
+
+    /// Returns a positive number that must be set.
+    pub fn positive(&mut self, name: &str) -> NonZeroU32 {
+        let text = self.text(name);
+        text.parse().unwrap_or_else(|_| {
+            if !text.is_empty() {
+                self.problems
+                    .push(format!("{name}: expected a positive integer, got {text:?}"));
+            }
+            NonZeroU32::MIN
+        })
+    }
+
+    /// Returns a span given in whole milliseconds, or `default` if it is not
+    /// set.
+    pub fn milliseconds(
+        &mut self,
+        name: &str,
+        default: u64,
+        range: RangeInclusive<u64>,
+    ) -> Duration {
+        Duration::from_millis(self.number(name, default, range))
+    }
+
+    /// Notes a problem that only shows between settings.
+    pub fn require(&mut self, holds: bool, problem: impl FnOnce() -> String) {
+        if !holds {
+            self.problems.push(problem());
+        }
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// All problems that were found.
+    pub fn finish<T>(self, settings: T) -> Result<T, InvalidConfiguration> {
+        if self.problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(InvalidConfiguration(self.problems))
+        }
+    }
+
+    fn get(&mut self, name: &str) -> Option<String> {
+        self.environment
+            .remove(name)
+            .filter(|text| !text.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(variables: &[(&str, &str)]) -> Reader {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Reader::new(variables.iter().map(own).collect())
+    }
+
+    #[test]
+    fn every_problem_is_reported_together() {
+        let mut read = reader(&[("PUSH_RATE_PER_SECOND", "0"), ("MAX_IN_FLIGHT", "many")]);
+        read.positive("PUSH_RATE_PER_SECOND");
+        read.number("MAX_IN_FLIGHT", 256_usize, 1..=1_000);
+        read.text("CONNECTIONS_TABLE");
+        assert_eq!(
+            read.finish(()).unwrap_err().to_string(),
+            "invalid configuration: \
+             PUSH_RATE_PER_SECOND: expected a positive integer, got \"0\"; \
+             MAX_IN_FLIGHT: expected a whole number from 1 to 1000, got \"many\"; \
+             CONNECTIONS_TABLE: not set"
+        );
+    }
+
+    #[test]
+    fn what_is_not_set_takes_its_default() {
+        let mut read = reader(&[("A", "")]);
+        assert_eq!(read.number("A", 7_u32, 1..=9), 7);
+        assert_eq!(
+            read.milliseconds("B", 250, 1..=1_000),
+            Duration::from_millis(250)
+        );
+        assert_eq!(read.optional_text("C"), None);
+        assert_eq!(read.finish(()), Ok(()));
+    }
+}

@@ -1,0 +1,398 @@
+//! The worker: takes one task from a queue and sees it through.
+//!
+//! Whatever a worker cannot finish goes back to a queue as a task that names
+//! exactly what is left, after that has been written to the ledger. A crash at
+//! any point is mended by the queue's redelivery: the lease in the ledger says
+//! where to go on, and whether there is anything to do at all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::audience::{Audience, Page, Slice};
+use crate::clock::Clock;
+use crate::fanout::pacer::Pacer;
+use crate::fanout::{self, Effort, Ending, FanOut, Job, Ports, Report};
+use crate::ledger::{Begun, Lease, Ledger, LedgerError, PartState, PartSummary, Progress};
+use crate::notification::Target;
+use crate::push::Pusher;
+use crate::queue::{Lane, QueueError, TaskQueue};
+use crate::store::{Registry, StoreError};
+use crate::task::{Left, Part, Task, TaskError, Unread, Work};
+
+/// How a worker cuts, and when it stops.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// The engine's bounds.
+    pub fanout: fanout::Settings,
+    /// An audience of at most this many connections is pushed to by the worker
+    /// that took the notification; a larger one is cut into slices.
+    pub small_audience: u32,
+    /// Into how many slices everyone is cut.
+    pub segments: u16,
+    /// Into how many shards a topic's subscriptions are stored, and cut.
+    pub topic_shards: u16,
+    /// How long before the invocation's end to stop starting pushes. Longer
+    /// than the pusher's attempt timeout, so that those in flight can end and
+    /// be written down.
+    pub deadline_margin: Duration,
+}
+
+/// One delivery of a message.
+#[derive(Clone, Debug)]
+pub struct Delivery<'a> {
+    /// The message's body.
+    pub body: &'a str,
+    /// Names this delivery and no other, such as the request id and the
+    /// message id together.
+    pub owner: &'a str,
+    /// When the invocation ends.
+    pub deadline: Timestamp,
+}
+
+/// How a task ended for its worker. In each case the message may be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// Everybody in the part is settled.
+    Done,
+    /// The audience was cut into this many slices.
+    Cut(u16),
+    /// What is left was enqueued again.
+    Continued,
+    /// What is left went to the dead-letter queue.
+    DeadLettered,
+    /// Another delivery had finished the part before.
+    AlreadyDone,
+}
+
+/// Why a message must be delivered again.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkError {
+    /// The message is not a task that this release understands.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// Another worker is at the part.
+    #[error("part {part} is held by another worker until {until}")]
+    Held {
+        /// The part.
+        part: Part,
+        /// When the other's lease ends.
+        until: Timestamp,
+    },
+    /// The gateway refuses this caller.
+    #[error(
+        "the gateway refuses pushes (403): check the management endpoint, its stage \
+         and the execute-api:ManageConnections permission; no connection was deleted"
+    )]
+    Forbidden,
+    /// The ledger could not be written, or the lease was lost.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is left could not be enqueued.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// Works off tasks.
+#[derive(Debug)]
+pub struct Worker<S, P, Q> {
+    store: S,
+    queue: Q,
+    fanout: FanOut<S, P>,
+    clock: Clock,
+    settings: Settings,
+}
+
+impl<S, P, Q> Worker<S, P, Q>
+where
+    S: Audience + Registry + Ledger + Clone + Send + Sync,
+    P: Pusher + Send + Sync,
+    Q: TaskQueue + Send + Sync,
+{
+    /// Makes a worker; all workers of one process share a pacer.
+    pub fn new(
+        ports: Ports<S, P>,
+        queue: Q,
+        pacer: Arc<Pacer>,
+        clock: Clock,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            store: ports.store.clone(),
+            queue,
+            fanout: FanOut::new(ports, pacer, clock, settings.fanout),
+            clock,
+            settings,
+        }
+    }
+
+    /// Sees one delivered message through.
+    ///
+    /// # Errors
+    /// An error means that the message must not be deleted: the queue delivers
+    /// it again, and after too many times moves it to its dead-letter queue.
+    pub async fn handle(&self, delivery: &Delivery<'_>) -> Result<Handled, WorkError> {
+        let task = Task::decode(delivery.body)?;
+        let lease = Lease {
+            notification_id: task.notification_id,
+            part: task.part.clone(),
+            owner: delivery.owner.to_owned(),
+        };
+        let begin = self
+            .store
+            .begin(&lease, self.clock.now(), delivery.deadline);
+        // The first page is read while the lease is taken: for a small audience
+        // the two round trips are most of what there is to wait for.
+        let (begun, survey) = futures::join!(begin, self.survey(&task.work));
+        let resumed = match begun? {
+            Begun::Fresh => None,
+            Begun::Resumed(progress) => Some(progress),
+            Begun::Done => return Ok(Handled::AlreadyDone),
+            Begun::Held(until) => {
+                let part = task.part;
+                return Err(WorkError::Held { part, until });
+            }
+        };
+        let progress = match resumed {
+            Some(Progress {
+                slices: Some(slices),
+                ..
+            }) => return self.cut(&task, &lease, slices).await,
+            Some(progress) => with_attempts_renewed(progress),
+            None => match survey? {
+                Survey::Small(left) => Progress {
+                    left,
+                    ..Progress::default()
+                },
+                Survey::Large(slices) => return self.cut(&task, &lease, slices).await,
+            },
+        };
+        let job = Job {
+            lease: lease.clone(),
+            progress,
+            payload: Bytes::from(task.frame.clone()),
+            topic: task.topic.clone(),
+            stop_at: self.stop_at(delivery.deadline),
+            expires_at: task.expires_at.map(|time| self.clock.instant_of(time)),
+        };
+        let report = self.fanout.run(job).await;
+        self.finish(task, &lease, report).await
+    }
+
+    /// Finds out whether the audience is small, reading no more of it than that
+    /// takes.
+    async fn survey(&self, work: &Work) -> Result<Survey, StoreError> {
+        let target = match work {
+            Work::Left(left) => return Ok(Survey::Small(left.clone())),
+            Work::Audience(target) => target,
+        };
+        // One Scan in sequence finds a small audience fastest.
+        let slices = Slice::cut(target, 1, self.settings.topic_shards);
+        let most = self.settings.small_audience;
+        let shards = slices.iter().map(|slice| self.read_up_to(slice, most));
+        let shards = try_join_all(shards).await?;
+        let is_read = shards.iter().all(|page| page.next.is_none());
+        let count: usize = shards.iter().map(|page| page.recipients.len()).sum();
+        if is_read && count <= usize::try_from(most).unwrap_or(usize::MAX) {
+            let recipients = shards.into_iter().flat_map(|page| page.recipients);
+            return Ok(Survey::Small(Left {
+                unread: None,
+                outstanding: recipients.map(Into::into).collect(),
+            }));
+        }
+        Ok(Survey::Large(match target {
+            Target::Everyone => self.settings.segments,
+            Target::Topic { .. } => self.settings.topic_shards,
+            Target::Connection { .. } => 1,
+        }))
+    }
+
+    /// Reads a slice to its end, or until it has more than `most` recipients.
+    async fn read_up_to(&self, slice: &Slice, most: u32) -> Result<Page, StoreError> {
+        let limit = most.saturating_add(1);
+        let mut read = self.store.page(slice, None, limit).await?;
+        while let Some(next) = &read.next
+            && read.recipients.len() < usize::try_from(limit).unwrap_or(usize::MAX)
+        {
+            let page = self.store.page(slice, Some(next), limit).await?;
+            read.recipients.extend(page.recipients);
+            read.next = page.next;
+        }
+        Ok(read)
+    }
+
+    /// Enqueues a task for each slice of a large audience.
+    ///
+    /// The ledger is told first: when this worker dies half-way, the next
+    /// delivery enqueues all of them again, under the same parts.
+    async fn cut(&self, task: &Task, lease: &Lease, slices: u16) -> Result<Handled, WorkError> {
+        let Work::Audience(target) = &task.work else {
+            // Only a notification's own task is ever cut.
+            return Ok(Handled::AlreadyDone);
+        };
+        let mut progress = Progress {
+            slices: Some(slices),
+            ..Progress::default()
+        };
+        self.write(lease, &progress, false).await?;
+        let slices_of = Slice::cut(target, slices, slices);
+        let tasks: Vec<_> = slices_of
+            .into_iter()
+            .map(|slice| Task {
+                part: Part::of_slice(&slice),
+                work: Work::Left(Left::all_of(slice)),
+                ..task.clone()
+            })
+            .collect();
+        self.queue
+            .send(Lane::Slices, &tasks, Duration::ZERO)
+            .await?;
+        progress.state = PartState::Done;
+        self.write(lease, &progress, true).await?;
+        info!(notification_id = %task.notification_id, slices, "audience cut");
+        Ok(Handled::Cut(slices))
+    }
+
+    /// Writes the last word on a run, then sees to what is left.
+    async fn finish(
+        &self,
+        task: Task,
+        lease: &Lease,
+        report: Report,
+    ) -> Result<Handled, WorkError> {
+        let Report {
+            mut progress,
+            ending,
+            effort,
+        } = report;
+        let (handled, next) = match ending {
+            Ending::LeaseLost(error) => return Err(error.into()),
+            Ending::Complete => (Handled::Done, None),
+            Ending::OutOfTime if progress.left.is_empty() => (Handled::Done, None),
+            Ending::OutOfTime => {
+                let lane = lane_of(&progress.left);
+                (Handled::Continued, Some((lane, Duration::ZERO)))
+            }
+            Ending::Waiting(wait) => {
+                let lane = lane_of(&progress.left);
+                (Handled::Continued, Some((lane, wait)))
+            }
+            Ending::Exhausted => {
+                progress.state = PartState::DeadLettered;
+                (
+                    Handled::DeadLettered,
+                    Some((Lane::DeadLetters, Duration::ZERO)),
+                )
+            }
+            // What is settled is kept; the queue's redelivery does the rest.
+            Ending::Forbidden => {
+                self.write(lease, &progress, true).await?;
+                return Err(WorkError::Forbidden);
+            }
+            Ending::Unreadable(error) => {
+                self.write(lease, &progress, true).await?;
+                return Err(error.into());
+            }
+        };
+        self.write(lease, &progress, true).await?;
+        log(&task, &progress, effort, handled);
+        if let Some((lane, delay)) = next {
+            let task = Task {
+                work: Work::Left(progress.left),
+                ..task
+            };
+            self.queue.send(lane, &[task], delay).await?;
+        }
+        Ok(handled)
+    }
+
+    async fn write(
+        &self,
+        lease: &Lease,
+        progress: &Progress,
+        release: bool,
+    ) -> Result<(), LedgerError> {
+        let now = self.clock.now();
+        self.store.write(lease, progress, now, release).await
+    }
+
+    fn stop_at(&self, deadline: Timestamp) -> Instant {
+        let margin = SignedDuration::try_from(self.settings.deadline_margin);
+        let stop = deadline - margin.unwrap_or(SignedDuration::ZERO);
+        self.clock.instant_of(stop)
+    }
+}
+
+/// What a survey of an audience found.
+enum Survey {
+    /// All there is to do.
+    Small(Left),
+    /// The audience is to be cut into this many slices.
+    Large(u16),
+}
+
+/// A slice's rest is work for the slices' lane; a few connections are finished
+/// where they are.
+fn lane_of(left: &Left) -> Lane {
+    match left.unread {
+        Some(Unread { .. }) => Lane::Slices,
+        None => Lane::Notifications,
+    }
+}
+
+/// Redriven from the dead-letter queue, those who had used up their attempts
+/// get new ones.
+fn with_attempts_renewed(mut progress: Progress) -> Progress {
+    if progress.state == PartState::DeadLettered {
+        progress.state = PartState::Open;
+        for outstanding in &mut progress.left.outstanding {
+            outstanding.attempts = 0;
+        }
+    }
+    progress
+}
+
+fn log(task: &Task, progress: &Progress, effort: Effort, handled: Handled) {
+    let PartSummary {
+        counts, pending, ..
+    } = progress.summary();
+    let id = task.notification_id;
+    let part = task.part.as_str();
+    match handled {
+        Handled::DeadLettered => error!(
+            notification_id = %id,
+            part,
+            failed = counts.failed,
+            "attempts used up: what is left waits in the dead-letter queue"
+        ),
+        Handled::Continued => warn!(
+            notification_id = %id,
+            part,
+            pending,
+            "task not finished: what is left was enqueued again"
+        ),
+        Handled::Done | Handled::Cut(_) | Handled::AlreadyDone => {}
+    }
+    info!(
+        notification_id = %id,
+        part,
+        ?handled,
+        accepted = counts.accepted,
+        gone = counts.gone,
+        failed = counts.failed,
+        expired = counts.expired,
+        pending,
+        pushes = effort.pushes,
+        throttled = effort.throttled,
+        transient = effort.transient,
+        "task ended"
+    );
+}
