@@ -1,1 +1,31 @@
-//! Placeholder.
+//! Opens WebSocket subscribers, publishes notifications on an open-loop
+//! schedule, and measures how many arrive, and how fast.
+//!
+//! [`run::run`] is the whole test. The parts that decide and count are pure
+//! and take the time as an argument: [`units`], [`schedule`], [`frame`],
+//! [`recorder`] with its [`curve`], [`parking`] and [`latency`], and [`report`].
+//! The parts that touch the network are [`connect`], [`subscribers`],
+//! [`publisher`] and [`publishing`]; they meet in a [`recording`].
+
+pub mod causes;
+pub mod cli;
+pub mod clock;
+pub mod connect;
+pub mod curve;
+pub mod exit;
+pub mod frame;
+pub mod latency;
+pub mod limits;
+pub mod parking;
+pub mod progress;
+pub mod publisher;
+pub mod publishing;
+pub mod recorder;
+pub mod recording;
+pub mod report;
+pub mod run;
+pub mod schedule;
+pub mod settings;
+pub mod subscriber_set;
+pub mod subscribers;
+pub mod units;

@@ -1,0 +1,6 @@
+//! The `connect` function: see `fanout_functions::connect`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), fanout_functions::Error> {
+    fanout_functions::connect::run().await
+}

@@ -1,0 +1,213 @@
+use std::num::NonZeroU32;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use fanout_core::connection::{Connection, ConnectionId};
+use fanout_core::fanout::pacer::Share;
+use fanout_core::fanout::{self, retry};
+use fanout_core::memory::{MemoryQueues, MemoryStore};
+use fanout_core::notification::{Draft, Notification, Target};
+use fanout_core::publish::Publisher;
+use fanout_core::push::PushOutcome;
+use fanout_core::worker::Settings;
+use serde_json::json;
+
+use super::*;
+
+/// A gateway that answers by the connection's name.
+#[derive(Clone, Default)]
+struct Gateway {
+    pushed: Arc<Mutex<Vec<ConnectionId>>>,
+}
+
+impl Pusher for Gateway {
+    async fn push(&self, connection: &ConnectionId, _payload: &bytes::Bytes) -> PushOutcome {
+        self.pushed.lock().unwrap().push(connection.clone());
+        match connection.as_str() {
+            "gone" => PushOutcome::Gone,
+            "forbidden" => PushOutcome::Forbidden,
+            "panic" => panic!("as the test asked"),
+            _ => PushOutcome::Accepted,
+        }
+    }
+}
+
+struct Bench {
+    clock: Clock,
+    store: MemoryStore,
+    queue: MemoryQueues,
+    gateway: Gateway,
+    worker: Worker<MemoryStore, Gateway, MemoryQueues>,
+}
+
+impl Bench {
+    async fn with_connections(ids: &[&str]) -> Self {
+        let clock = Clock::starting_at(Timestamp::from_second(1_700_000_000).unwrap());
+        let store = MemoryStore::new(clock, 4);
+        for id in ids {
+            let connection = Connection {
+                id: (*id).into(),
+                connected_at: clock.now(),
+                expires_at: Timestamp::MAX,
+                user_id: None,
+                org_id: None,
+                topics: Vec::new(),
+            };
+            store.open(&connection).await.unwrap();
+        }
+        let (queue, gateway) = (MemoryQueues::default(), Gateway::default());
+        let ports = Ports {
+            store: store.clone(),
+            pusher: gateway.clone(),
+        };
+        let share = Share {
+            rate: NonZeroU32::new(1_000).unwrap(),
+            burst: NonZeroU32::new(20).unwrap(),
+        };
+        let pacer = Arc::new(Pacer::new(share));
+        let settings = Settings {
+            fanout: fanout::Settings {
+                max_in_flight: 8,
+                max_outstanding: 100,
+                page_size: 10,
+                retry: retry::Policy {
+                    max_attempts: 3,
+                    base: Duration::from_millis(10),
+                    cap: Duration::from_millis(100),
+                },
+                patience: Duration::from_secs(1),
+                checkpoint_every: Duration::from_secs(1),
+            },
+            small_audience: 10,
+            segments: 4,
+            topic_shards: 4,
+            deadline_margin: Duration::from_secs(1),
+        };
+        let worker = Worker::new(ports, queue.clone(), pacer, clock, settings);
+        Self {
+            clock,
+            store,
+            queue,
+            gateway,
+            worker,
+        }
+    }
+
+    /// Publishes to one target and returns the message that the worker gets.
+    async fn publish(&self, target: Target) -> (Notification, String) {
+        let publisher = Publisher {
+            ledger: self.store.clone(),
+            queue: self.queue.clone(),
+            clock: self.clock,
+            source: "/test".to_owned(),
+            max_frame_bytes: 1_024,
+        };
+        let draft = Draft {
+            event_type: "t".to_owned(),
+            target,
+            data: json!(1),
+            ttl_seconds: None,
+        };
+        let notification = publisher.publish(draft).await.unwrap();
+        let (_, _, task) = self.queue.take().pop().unwrap();
+        (notification, task.encode().unwrap())
+    }
+
+    /// Gives a batch of messages to the function; returns which failed.
+    async fn deliver(&self, bodies: &[&str]) -> Vec<String> {
+        let record =
+            |(n, body): (usize, &&str)| json!({"messageId": format!("m{n}"), "body": body});
+        let records: Vec<_> = bodies.iter().enumerate().map(record).collect();
+        let batch = serde_json::from_value(json!({"Records": records})).unwrap();
+        let mut context = Context::default();
+        context.request_id = "request".to_owned();
+        let deadline = self.clock.now().as_millisecond() + 60_000;
+        context.deadline = u64::try_from(deadline).unwrap();
+        let response = handle(&self.worker, &batch, &context).await;
+        let failures = response.batch_item_failures.into_iter();
+        failures.map(|failure| failure.item_identifier).collect()
+    }
+
+    fn pushed(&self) -> Vec<ConnectionId> {
+        let mut pushed = self.gateway.pushed.lock().unwrap().clone();
+        pushed.sort();
+        pushed
+    }
+}
+
+fn to(id: &str) -> Target {
+    Target::Connection { id: id.into() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everyone_is_pushed_to_and_the_gone_are_forgotten() {
+    let bench = Bench::with_connections(&["a", "b", "gone"]).await;
+    let (notification, message) = bench.publish(Target::Everyone).await;
+    assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+    assert_eq!(bench.pushed(), ["a", "b", "gone"].map(ConnectionId::from));
+    assert_eq!(
+        bench.store.connection_ids(),
+        ["a", "b"].map(ConnectionId::from)
+    );
+    let standing = bench
+        .store
+        .standing(notification.id)
+        .await
+        .unwrap()
+        .unwrap();
+    let counts = standing.counts;
+    assert_eq!((standing.targeted, counts.accepted, counts.gone), (3, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redelivered_message_pushes_nobody_again() {
+    let bench = Bench::with_connections(&["a"]).await;
+    let (_, message) = bench.publish(Target::Everyone).await;
+    assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+    assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+    assert_eq!(bench.pushed().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_record_never_fails_its_neighbours() {
+    let bench = Bench::with_connections(&["a", "panic", "forbidden"]).await;
+    let (_, good) = bench.publish(to("a")).await;
+    let (_, panics) = bench.publish(to("panic")).await;
+    let (_, forbidden) = bench.publish(to("forbidden")).await;
+    let failed = bench.deliver(&["poison", &good, &panics, &forbidden]).await;
+    assert_eq!(failed, ["m0", "m2", "m3"]);
+    assert!(bench.pushed().contains(&"a".into()));
+    assert_eq!(bench.store.connection_ids().len(), 3, "nothing was deleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_audience_is_cut_into_slices_that_reach_everyone_once() {
+    let ids: Vec<_> = (0..50).map(|n| format!("c{n:02}")).collect();
+    let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+    let bench = Bench::with_connections(&ids).await;
+    let (notification, message) = bench.publish(Target::Everyone).await;
+    assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+    assert_eq!(bench.pushed(), [] as [ConnectionId; 0]);
+
+    let slices: Vec<_> = bench
+        .queue
+        .take()
+        .into_iter()
+        .map(|(_, _, task)| task)
+        .collect();
+    assert_eq!(slices.len(), 4);
+    let slices: Vec<_> = slices.iter().map(|task| task.encode().unwrap()).collect();
+    let slices: Vec<_> = slices.iter().map(String::as_str).collect();
+    assert_eq!(bench.deliver(&slices).await, [""; 0]);
+
+    let expected: Vec<_> = ids.iter().map(|id| ConnectionId::from(*id)).collect();
+    assert_eq!(bench.pushed(), expected);
+    let standing = bench
+        .store
+        .standing(notification.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((standing.targeted, standing.pending), (50, 0));
+    assert_eq!(standing.state, fanout_core::ledger::State::Done);
+}

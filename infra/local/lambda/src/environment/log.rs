@@ -1,0 +1,130 @@
+//! A process's output as log lines of the host.
+
+use serde_json::{Map, Value};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
+use tracing::Level;
+
+/// The longest line that is passed on whole, in bytes; what is longer comes in
+/// pieces.
+const MAX_LINE_BYTES: u64 = 64 * 1024;
+
+/// Re-emits each line of `output` under the target `lambda`, until it ends.
+pub(crate) async fn pass_on(output: impl AsyncRead + Unpin, function: String, environment: u64) {
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut bounded = (&mut output).take(MAX_LINE_BYTES);
+        match bounded.read_until(b'\n', &mut line).await {
+            // The end of the output, in one way or the other.
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end();
+        if !text.is_empty() {
+            emit(&function, environment, text);
+        }
+    }
+}
+
+fn emit(function: &str, environment: u64, line: &str) {
+    let (level, text) = readable(line);
+    // The level is part of an event's static description: one for each.
+    macro_rules! emit_at {
+        ($level:expr) => {
+            tracing::event!(target: "lambda", $level, function, environment, "{text}")
+        };
+    }
+    match level {
+        Level::ERROR => emit_at!(Level::ERROR),
+        Level::WARN => emit_at!(Level::WARN),
+        Level::INFO => emit_at!(Level::INFO),
+        Level::DEBUG => emit_at!(Level::DEBUG),
+        Level::TRACE => emit_at!(Level::TRACE),
+    }
+}
+
+/// Makes `target: message key=value …` of a line that `tracing-subscriber`'s
+/// JSON format wrote; leaves any other line as it is, at `INFO`.
+fn readable(line: &str) -> (Level, String) {
+    let Ok(Value::Object(mut event)) = serde_json::from_str(line) else {
+        return (Level::INFO, line.to_owned());
+    };
+    let level = event.get("level").and_then(Value::as_str);
+    let Some(level) = level.and_then(|level| level.parse().ok()) else {
+        return (Level::INFO, line.to_owned());
+    };
+    let mut words = Vec::new();
+    if let Some(target) = event.get("target").and_then(Value::as_str) {
+        words.push(format!("{target}:"));
+    }
+    let fields = match event.remove("fields") {
+        Some(Value::Object(fields)) => fields,
+        // The flattened form has the fields beside the rest.
+        _ => without_envelope(event),
+    };
+    if let Some(message) = fields.get("message") {
+        let text = message.as_str().map(str::to_owned);
+        words.push(text.unwrap_or_else(|| message.to_string()));
+    }
+    let others = fields.iter().filter(|(name, _)| *name != "message");
+    words.extend(others.map(|(name, value)| format!("{name}={value}")));
+    (level, words.join(" "))
+}
+
+fn without_envelope(mut event: Map<String, Value>) -> Map<String, Value> {
+    for name in [
+        "timestamp",
+        "level",
+        "target",
+        "span",
+        "spans",
+        "threadId",
+        "threadName",
+    ] {
+        event.remove(name);
+    }
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, level: Level, text: &str) {
+        assert_eq!(readable(line), (level, text.to_owned()));
+    }
+
+    #[test]
+    fn json_lines_become_readable_and_keep_their_level() {
+        check(
+            r#"{"timestamp":"2026-11-21T07:00:00Z","level":"WARN","fields":{"message":"push throttled","attempt":2,"connection_id":"a="},"target":"fanout","span":{"name":"invoke"}}"#,
+            Level::WARN,
+            r#"fanout: push throttled attempt=2 connection_id="a=""#,
+        );
+        check(
+            r#"{"timestamp":"2026-11-21T07:00:00Z","level":"ERROR","message":"flattened","wait_ms":5,"target":"fanout"}"#,
+            Level::ERROR,
+            "fanout: flattened wait_ms=5",
+        );
+        check(
+            r#"{"level":"DEBUG","fields":{"message":"bare"}}"#,
+            Level::DEBUG,
+            "bare",
+        );
+    }
+
+    #[test]
+    fn other_lines_stay_as_they_are() {
+        check(
+            "thread 'main' panicked",
+            Level::INFO,
+            "thread 'main' panicked",
+        );
+        check(r#"{"level":"loud"}"#, Level::INFO, r#"{"level":"loud"}"#);
+        check("{}", Level::INFO, "{}");
+        check("[1]", Level::INFO, "[1]");
+    }
+}
