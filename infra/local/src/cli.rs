@@ -1,0 +1,245 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use fanout_local_faults::{FaultPlan, KINDS};
+use jiff::SignedDuration;
+
+/// Runs the notification fan-out pipeline on this machine: no account, nothing
+/// else to install.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs one function; the stack starts itself so.
+    #[command(hide = true)]
+    Function {
+        /// The function's name.
+        name: String,
+    },
+}
+
+/// How the stack runs.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// Where publishers POST; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    pub(crate) http: SocketAddr,
+    /// Where subscribers connect; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3001")]
+    pub(crate) ws: SocketAddr,
+    /// The WebSocket API's stage, the path that subscribers connect to
+    #[arg(long, default_value = "prod")]
+    pub(crate) stage: String,
+    /// Keep the tables in this directory [default: in memory]. Queues are
+    /// always in memory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// Requests a second that the account allows: POSTs, messages and pushes
+    /// together, or "unlimited"
+    #[arg(
+        long,
+        value_name = "RATE",
+        default_value = "10000",
+        help_heading = "Quotas"
+    )]
+    pub(crate) account_rate: Limit,
+    /// Requests that the account allows at once
+    #[arg(
+        long,
+        value_name = "REQUESTS",
+        default_value = "5000",
+        help_heading = "Quotas"
+    )]
+    pub(crate) account_burst: NonZeroU32,
+    /// New connections a second, or "unlimited"
+    #[arg(
+        long,
+        value_name = "RATE",
+        default_value = "500",
+        help_heading = "Quotas"
+    )]
+    pub(crate) connect_rate: Limit,
+    /// Close sockets that are idle for so long
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, help_heading = "Quotas")]
+    pub(crate) idle_timeout: Duration,
+    /// Close sockets that are open for so long
+    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = duration, help_heading = "Quotas")]
+    pub(crate) max_connection_duration: Duration,
+    /// Make sure that so many sockets can be open [default: what the limit of
+    /// open files allows]
+    #[arg(long, value_name = "N", help_heading = "Quotas")]
+    pub(crate) max_sockets: Option<u64>,
+
+    /// Workers at once on notifications
+    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..=16), help_heading = "Workers")]
+    pub(crate) worker_concurrency: u16,
+    /// Workers at once on slices of large audiences
+    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..=16), help_heading = "Workers")]
+    pub(crate) slice_worker_concurrency: u16,
+    /// The part of the account's rate and burst that is for workers on
+    /// notifications; those on slices get the rest, but for a hundredth
+    #[arg(long, value_name = "PERCENT", default_value = "20", value_parser = clap::value_parser!(u8).range(1..=98), help_heading = "Workers")]
+    pub(crate) notifications_share: u8,
+    /// How long one invocation of a worker may take
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Workers")]
+    pub(crate) worker_timeout: Duration,
+    /// How long a task is hidden while a worker is at it [default: six times
+    /// the worker's timeout]
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Workers")]
+    pub(crate) visibility_timeout: Option<Duration>,
+    /// An audience of at most so many is finished by the worker that took the
+    /// notification; a larger one is cut into slices
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "1000",
+        help_heading = "Workers"
+    )]
+    pub(crate) small_audience: u32,
+    /// Settings for the functions, as on AWS; may be repeated
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable, help_heading = "Workers")]
+    pub(crate) variables: Vec<(String, String)>,
+    /// Run the functions' own binaries from this directory, DIR/NAME or
+    /// DIR/NAME/bootstrap, in place of the ones built in
+    #[arg(long, value_name = "DIR", help_heading = "Workers")]
+    pub(crate) functions: Option<PathBuf>,
+
+    /// What goes wrong and how often, such as throttle=5%,slow-call=1%:200ms
+    #[arg(long, value_name = "PLAN", default_value = "", value_parser = plan, help_heading = "Faults", long_help = plan_help())]
+    pub(crate) faults: String,
+    /// Which calls the faults strike
+    #[arg(
+        long,
+        value_name = "SEED",
+        default_value = "0",
+        help_heading = "Faults"
+    )]
+    pub(crate) fault_seed: u64,
+
+    /// What is logged to stderr, by the stack and by the functions: a level, or
+    /// a filter such as info,fanout_core=debug
+    #[arg(long, value_name = "FILTER", default_value = "warn")]
+    pub(crate) log: String,
+}
+
+/// A rate, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    PerSecond(NonZeroU32),
+    Unlimited,
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "unlimited" {
+            return Ok(Self::Unlimited);
+        }
+        text.parse().map(Self::PerSecond).map_err(|_| {
+            "expected a positive whole number of requests a second, or \"unlimited\"".to_owned()
+        })
+    }
+}
+
+impl Options {
+    /// The faults to inject.
+    pub(crate) fn fault_plan(&self) -> FaultPlan {
+        // Checked when the arguments were parsed.
+        FaultPlan::parse(&self.faults, self.fault_seed).unwrap_or_default()
+    }
+
+    /// How long a task is hidden while a worker is at it.
+    pub(crate) fn visibility(&self) -> Duration {
+        self.visibility_timeout.unwrap_or(self.worker_timeout * 6)
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a time such as 500ms, 30s, 10m or 2h".to_owned();
+    let span: SignedDuration = text.parse().map_err(|_| expected())?;
+    let span = Duration::try_from(span).map_err(|_| expected())?;
+    if span.is_zero() {
+        Err(expected())
+    } else {
+        Ok(span)
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn plan(text: &str) -> Result<String, String> {
+    match FaultPlan::parse(text, 0) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn plan_help() -> String {
+    format!(
+        "What goes wrong and how often, as a comma-separated list such as \
+         throttle=5%,slow-call=1%:200ms. Faults: {}",
+        KINDS.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(arguments: &[&str]) -> Result<Options, String> {
+        let arguments = std::iter::once(&"fanout-local").chain(arguments);
+        let parsed = Arguments::try_parse_from(arguments);
+        parsed
+            .map(|parsed| parsed.options)
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_an_account() {
+        let options = parse(&[]).unwrap();
+        let ten_thousand = NonZeroU32::new(10_000).unwrap();
+        assert_eq!(options.account_rate, Limit::PerSecond(ten_thousand));
+        assert_eq!(options.idle_timeout, Duration::from_mins(10));
+        assert_eq!(options.visibility(), Duration::from_mins(3));
+    }
+
+    #[test]
+    fn wrong_values_are_told_what_would_be_right() {
+        for (arguments, expected) in [
+            (["--account-rate", "0"], "or \"unlimited\""),
+            (["--idle-timeout", "soon"], "expected a time such as 500ms"),
+            (["--idle-timeout", "0s"], "expected a time such as 500ms"),
+            (["--faults", "throtle=1%"], "unknown fault \"throtle\""),
+            (["--env", "PATIENCE_MS"], "expected NAME=VALUE"),
+        ] {
+            let error = parse(&arguments).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

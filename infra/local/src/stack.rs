@@ -1,0 +1,198 @@
+//! Everything started, in the order in which one part needs the other, and
+//! stopped in the reverse.
+
+mod functions;
+mod lambda;
+mod queues;
+mod tables;
+
+use std::net::SocketAddr;
+
+use anyhow::Context as _;
+use fanout_local_gateway::{Gateway, RateLimit, Settings as GatewaySettings};
+use fanout_local_lambda::{HostConfig, Lambda};
+use fanout_local_sqs::Sqs;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::lambda::Invoker;
+use crate::cli::{Limit, Options};
+
+/// The account and the Region that everything pretends to be in.
+const ACCOUNT: &str = "000000000000";
+const REGION: &str = "us-east-1";
+
+/// Where the stack can be reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Addresses {
+    http: SocketAddr,
+    ws: SocketAddr,
+    dynamodb: SocketAddr,
+    sqs: SocketAddr,
+    stage: String,
+}
+
+/// The running stack.
+pub(crate) struct Stack {
+    addresses: Addresses,
+    lambda: Lambda,
+    /// What takes work in: it stops first.
+    fronts: Part,
+    /// What hands work on.
+    mappings: Part,
+    /// What everything else stands on: it stops last.
+    stores: Part,
+}
+
+/// Tasks that are stopped together.
+#[derive(Default)]
+struct Part {
+    shutdown: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Part {
+    async fn stop(mut self) {
+        self.shutdown.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+impl Stack {
+    /// Starts everything; returns when requests are served.
+    ///
+    /// # Errors
+    /// A port is taken, the data directory cannot be used, or a function does
+    /// not start.
+    pub(crate) async fn start(options: &Options) -> anyhow::Result<Self> {
+        let http = listen(options.http, "--http")?;
+        let ws = listen(options.ws, "--ws")?;
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let dynamodb = listen(any, "DynamoDB")?;
+        let sqs_listener = listen(any, "SQS")?;
+        let addresses = Addresses {
+            http: http.local_addr()?,
+            ws: ws.local_addr()?,
+            dynamodb: dynamodb.local_addr()?,
+            sqs: sqs_listener.local_addr()?,
+            stage: options.stage.clone(),
+        };
+        let faults = options.fault_plan();
+
+        let mut stores = Part::default();
+        tables::serve(dynamodb, options.data_dir.as_deref(), &mut stores)?;
+        let sqs = Sqs::new(ACCOUNT, REGION, faults.duplicate_delivery.clone());
+        queues::create(&sqs, options.visibility())?;
+        queues::serve(sqs_listener, sqs.clone(), &mut stores);
+
+        let functions = functions::configure(options, &addresses)?;
+        let host = HostConfig {
+            region: REGION.to_owned(),
+            account_id: ACCOUNT.to_owned(),
+            kill_function: faults.kill_function.clone(),
+            ..HostConfig::default()
+        };
+        let invoker_limits = functions::concurrency(&functions);
+        let lambda = Lambda::start(functions, host)?;
+        let mut mappings = Part::default();
+        functions::map_queues(options, &lambda, &sqs, &mut mappings)?;
+
+        let settings = gateway_settings(options, faults);
+        let gateway = Gateway::new(settings, Invoker::new(lambda.clone(), invoker_limits));
+        let mut fronts = Part::default();
+        let (shutdown, front) = (fronts.shutdown.clone(), gateway.clone());
+        fronts
+            .tasks
+            .spawn(async move { front.serve_http(http, shutdown).await });
+        let shutdown = fronts.shutdown.clone();
+        fronts
+            .tasks
+            .spawn(async move { gateway.serve_websocket(ws, shutdown).await });
+
+        // So that the first order is not the one that waits for processes.
+        for name in fanout_functions::NAMES {
+            lambda
+                .warm(name)
+                .await
+                .with_context(|| format!("cannot start function {name}"))?;
+        }
+        Ok(Self {
+            addresses,
+            lambda,
+            fronts,
+            mappings,
+            stores,
+        })
+    }
+
+    /// Says that the stack is ready, for scripts in the first line, and what to
+    /// type next.
+    pub(crate) fn welcome(&self, sockets: u64) -> String {
+        let Addresses {
+            http,
+            ws,
+            dynamodb,
+            sqs,
+            stage,
+        } = &self.addresses;
+        format!(
+            "ready http=http://{http} ws=ws://{ws}/{stage} dynamodb=http://{dynamodb} sqs=http://{sqs}\n\
+             \n\
+             subscribe, in any number of terminals (up to {sockets} sockets):\n  \
+             npx wscat -c ws://{ws}/{stage}\n\
+             publish:\n  \
+             curl -i -X POST http://{http}/orders -H 'content-type: application/json' \
+             -d '{{\"bookId\":123,\"title\":\"The Pragmatic Programmer\",\"quantity\":1}}'\n\
+             see who got it, at the location that the answer names:\n  \
+             curl http://{http}/notifications/ID\n\
+             \n\
+             Ctrl-C stops everything.\n"
+        )
+    }
+
+    /// Stops everything: no new work is taken in, what is running ends, and
+    /// every process that was started has ended when this returns.
+    pub(crate) async fn stop(self) {
+        self.fronts.stop().await;
+        self.mappings.stop().await;
+        self.lambda.shutdown().await;
+        self.stores.stop().await;
+    }
+}
+
+fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
+    fanout_local_gateway::bind(address).with_context(|| {
+        format!("{what}: cannot listen on {address}; is another stack running? Choose another port, or 0 for a free one")
+    })
+}
+
+fn gateway_settings(options: &Options, faults: fanout_local_faults::FaultPlan) -> GatewaySettings {
+    let account = match options.account_rate {
+        Limit::PerSecond(rate) => Some(RateLimit {
+            rate_per_second: rate.get(),
+            burst: options.account_burst.get(),
+        }),
+        Limit::Unlimited => None,
+    };
+    let connect_rate = match options.connect_rate {
+        Limit::PerSecond(rate) => Some(RateLimit {
+            rate_per_second: rate.get(),
+            burst: rate.get(),
+        }),
+        Limit::Unlimited => None,
+    };
+    GatewaySettings {
+        stage: options.stage.clone(),
+        region: REGION.to_owned(),
+        account_id: ACCOUNT.to_owned(),
+        account,
+        connect_rate,
+        idle_timeout: options.idle_timeout,
+        max_connection_duration: options.max_connection_duration,
+        http_routes: functions::http_routes(),
+        websocket_routes: functions::websocket_routes(),
+        faults,
+        ..GatewaySettings::default()
+    }
+}

@@ -1,0 +1,247 @@
+//! The functions: their settings, their queues and their routes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fanout_local_gateway::{HttpRoute, WebSocketRoutes};
+use fanout_local_lambda::event_source::{self, EventSourceMapping, SqsQueue};
+use fanout_local_lambda::{FunctionConfig, Lambda};
+use fanout_local_sqs::Sqs;
+use tracing::error;
+
+use super::{ACCOUNT, Addresses, Part, queues, tables};
+use crate::cli::{Limit, Options};
+
+/// The worker on slices is the worker, with another queue and another share.
+const SLICE_WORKER: &str = "slice-worker";
+
+/// How many environments serve the gateway at once, for each function.
+const FRONT_CONCURRENCY: usize = 8;
+const FRONT_TIMEOUT: Duration = Duration::from_secs(29);
+const MEMORY_MIB: u32 = 256;
+
+/// What a worker gets where the account has no limit: more than a machine can
+/// push.
+const UNLIMITED: u32 = 1_000_000;
+/// The part of the quota, in percent, that is nobody's: for POSTs and clients'
+/// messages.
+const UNASSIGNED_PERCENT: u32 = 1;
+
+/// How many invocations of each function run at once.
+pub(super) fn concurrency(functions: &[FunctionConfig]) -> BTreeMap<String, usize> {
+    let limit = |function: &FunctionConfig| (function.name.clone(), function.max_concurrency);
+    functions.iter().map(limit).collect()
+}
+
+/// Configures all functions.
+///
+/// # Errors
+/// A binary that `--functions` should hold is not there.
+pub(super) fn configure(
+    options: &Options,
+    addresses: &Addresses,
+) -> anyhow::Result<Vec<FunctionConfig>> {
+    let mut functions = Vec::new();
+    for name in fanout_functions::NAMES.into_iter().chain([SLICE_WORKER]) {
+        let binary = if name == SLICE_WORKER { "worker" } else { name };
+        let (program, args) = program_of(binary, options.functions.as_deref())?;
+        let mut environment = shared_environment(options, addresses);
+        let (timeout, max_concurrency) = match name {
+            "worker" => (options.worker_timeout, options.worker_concurrency.into()),
+            SLICE_WORKER => (
+                options.worker_timeout,
+                options.slice_worker_concurrency.into(),
+            ),
+            _ => (FRONT_TIMEOUT, FRONT_CONCURRENCY),
+        };
+        if let Some(lane) = Lane::of_function(name) {
+            environment.extend(lane.environment(options, addresses));
+        }
+        environment.extend(options.variables.iter().cloned());
+        functions.push(FunctionConfig {
+            name: name.to_owned(),
+            program,
+            args,
+            environment,
+            timeout,
+            memory_mib: MEMORY_MIB,
+            max_concurrency,
+        });
+    }
+    Ok(functions)
+}
+
+/// Lets each lane's queue drive its worker.
+///
+/// # Errors
+/// A queue does not exist.
+pub(super) fn map_queues(
+    options: &Options,
+    lambda: &Lambda,
+    sqs: &Sqs,
+    part: &mut Part,
+) -> anyhow::Result<()> {
+    for lane in [Lane::Notifications, Lane::Slices] {
+        let mapping = EventSourceMapping {
+            function: lane.function().to_owned(),
+            queue_arn: sqs.queue_arn(lane.queue())?,
+            batch_size: lane.batch_size(),
+            batching_window: Duration::ZERO,
+            max_concurrency: lane.concurrency(options).into(),
+            report_batch_item_failures: true,
+        };
+        let queue = SqsQueue::new(sqs.clone(), lane.queue());
+        let (lambda, shutdown) = (lambda.clone(), part.shutdown.clone());
+        part.tasks.spawn(async move {
+            if let Err(error) = event_source::run(mapping, lambda, queue, shutdown).await {
+                error!(%error, "event-source mapping stopped");
+            }
+        });
+    }
+    Ok(())
+}
+
+/// The routes of the HTTP API: all of them are the publisher's, which answers
+/// unknown ones with a problem document.
+pub(super) fn http_routes() -> Vec<HttpRoute> {
+    vec![HttpRoute {
+        method: None,
+        path: "$default".to_owned(),
+        function: "publish".to_owned(),
+    }]
+}
+
+/// The routes of the WebSocket API.
+pub(super) fn websocket_routes() -> WebSocketRoutes {
+    WebSocketRoutes {
+        authorizer: None,
+        connect: Some("connect".to_owned()),
+        disconnect: Some("disconnect".to_owned()),
+        default: Some("message".to_owned()),
+        custom: BTreeMap::new(),
+        route_responses: BTreeSet::from(["$default".to_owned()]),
+    }
+}
+
+/// Work of one kind, with its own queue, workers and share of the quota.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    Notifications,
+    Slices,
+}
+
+impl Lane {
+    fn of_function(name: &str) -> Option<Self> {
+        [Self::Notifications, Self::Slices]
+            .into_iter()
+            .find(|lane| lane.function() == name)
+    }
+
+    fn function(self) -> &'static str {
+        match self {
+            Self::Notifications => "worker",
+            Self::Slices => SLICE_WORKER,
+        }
+    }
+
+    fn queue(self) -> &'static str {
+        match self {
+            Self::Notifications => queues::NOTIFICATIONS,
+            Self::Slices => queues::SLICES,
+        }
+    }
+
+    /// Notifications are many and small; a slice is work for a whole
+    /// invocation, and two in one would leave another worker idle.
+    fn batch_size(self) -> usize {
+        match self {
+            Self::Notifications => 10,
+            Self::Slices => 1,
+        }
+    }
+
+    fn concurrency(self, options: &Options) -> u16 {
+        match self {
+            Self::Notifications => options.worker_concurrency,
+            Self::Slices => options.slice_worker_concurrency,
+        }
+    }
+
+    fn percent(self, options: &Options) -> u32 {
+        let notifications = u32::from(options.notifications_share);
+        match self {
+            Self::Notifications => notifications,
+            Self::Slices => 100 - UNASSIGNED_PERCENT - notifications,
+        }
+    }
+
+    /// What a worker of this lane needs beside the tables: its share of the
+    /// quota is the lane's, divided by its maximum concurrency.
+    fn environment(self, options: &Options, addresses: &Addresses) -> Vec<(String, String)> {
+        let of_each = |quota: u32| {
+            let lane = u64::from(quota) * u64::from(self.percent(options)) / 100;
+            (lane / u64::from(self.concurrency(options))).max(1)
+        };
+        let (rate, burst) = match options.account_rate {
+            Limit::PerSecond(rate) => (of_each(rate.get()), of_each(options.account_burst.get())),
+            Limit::Unlimited => (UNLIMITED.into(), UNLIMITED.into()),
+        };
+        let queue = |name: &str| queue_url(addresses, name);
+        let Addresses { ws, stage, .. } = addresses;
+        [
+            ("MANAGEMENT_ENDPOINT", format!("http://{ws}/{stage}")),
+            ("SLICES_QUEUE_URL", queue(queues::SLICES)),
+            ("DEAD_LETTER_QUEUE_URL", queue(queues::DEAD_LETTERS)),
+            ("PUSH_RATE_PER_SECOND", rate.to_string()),
+            ("PUSH_BURST", burst.to_string()),
+            ("SMALL_AUDIENCE", options.small_audience.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .to_vec()
+    }
+}
+
+fn shared_environment(options: &Options, addresses: &Addresses) -> BTreeMap<String, String> {
+    let Addresses { dynamodb, sqs, .. } = addresses;
+    [
+        ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{dynamodb}")),
+        ("AWS_ENDPOINT_URL_SQS", format!("http://{sqs}")),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ("RUST_BACKTRACE", "1".to_owned()),
+        ("CONNECTIONS_TABLE", tables::CONNECTIONS.to_owned()),
+        ("SUBSCRIPTIONS_TABLE", tables::SUBSCRIPTIONS.to_owned()),
+        ("NOTIFICATIONS_TABLE", tables::NOTIFICATIONS.to_owned()),
+        (
+            "NOTIFICATIONS_QUEUE_URL",
+            queue_url(addresses, queues::NOTIFICATIONS),
+        ),
+        ("LOG_LEVEL", options.log.clone()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+fn queue_url(addresses: &Addresses, name: &str) -> String {
+    let Addresses { sqs, .. } = addresses;
+    format!("http://{sqs}/{ACCOUNT}/{name}")
+}
+
+/// This executable, started as a function, or the function's own binary.
+fn program_of(function: &str, directory: Option<&Path>) -> anyhow::Result<(PathBuf, Vec<String>)> {
+    let Some(directory) = directory else {
+        let this = std::env::current_exe().context("cannot find this executable")?;
+        return Ok((this, vec!["function".to_owned(), function.to_owned()]));
+    };
+    let own = [
+        directory.join(function).join("bootstrap"),
+        directory.join(function),
+    ];
+    let found = own.into_iter().find(|path| path.is_file());
+    let found = found.with_context(|| {
+        let directory = directory.display();
+        format!("--functions {directory}: there is neither {function} nor {function}/bootstrap")
+    })?;
+    Ok((found.canonicalize()?, Vec::new()))
+}

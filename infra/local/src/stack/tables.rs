@@ -1,0 +1,126 @@
+//! The three tables, in an embedded DynamoDB.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use dynoxide::Database;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tracing::{error, warn};
+
+use super::Part;
+
+pub(super) const CONNECTIONS: &str = "connections";
+pub(super) const SUBSCRIPTIONS: &str = "subscriptions";
+pub(super) const NOTIFICATIONS: &str = "notifications";
+
+/// How often expired rows are deleted. AWS takes up to days; the functions
+/// depend on neither.
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// Opens the tables and serves DynamoDB's API on `listener`.
+///
+/// # Errors
+/// The data directory cannot be used.
+pub(super) fn serve(
+    listener: TcpListener,
+    data_dir: Option<&Path>,
+    part: &mut Part,
+) -> anyhow::Result<()> {
+    let database = open(data_dir)?;
+    create_tables(&database)?;
+    let listener = listener.into_std()?;
+    let shutdown = part.shutdown.clone();
+    // On a thread of its own: the database works where it is called, and a scan
+    // of many rows would hold up the gateway's sockets.
+    let thread = std::thread::Builder::new()
+        .name("dynamodb".to_owned())
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener)?;
+                let sweeping = tokio::spawn(sweep(database.clone()));
+                let stopped = shutdown.cancelled_owned();
+                let served = dynoxide::server::serve_with_shutdown(listener, database, stopped);
+                let served = served.await.map_err(std::io::Error::other);
+                sweeping.abort();
+                served
+            })
+        })
+        .context("cannot start DynamoDB")?;
+    part.tasks.spawn_blocking(move || match thread.join() {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => error!(%error, "DynamoDB stopped"),
+        Err(_) => error!("DynamoDB panicked"),
+    });
+    Ok(())
+}
+
+fn open(data_dir: Option<&Path>) -> anyhow::Result<Database> {
+    let Some(directory) = data_dir else {
+        return Database::memory().context("cannot open the tables in memory");
+    };
+    let using = || format!("--data-dir {}: cannot be used", directory.display());
+    std::fs::create_dir_all(directory).with_context(using)?;
+    let file = directory.join("tables.sqlite");
+    let file = file.to_str().context("not UTF-8").with_context(using)?;
+    Database::new(file).with_context(using)
+}
+
+fn create_tables(database: &Database) -> anyhow::Result<()> {
+    for table in [
+        table(CONNECTIONS, "connectionId", None),
+        table(SUBSCRIPTIONS, "topicShard", Some("connectionId")),
+        table(NOTIFICATIONS, "notificationId", Some("part")),
+    ] {
+        let name = table
+            .get("TableName")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        if database.get_table_metadata(name)?.is_some() {
+            continue;
+        }
+        let time_to_live = json!({
+            "TableName": name,
+            "TimeToLiveSpecification": {"AttributeName": "expiresAt", "Enabled": true},
+        });
+        let creating = || format!("cannot create table {name}");
+        database
+            .create_table(serde_json::from_value(table.clone())?)
+            .with_context(creating)?;
+        database
+            .update_time_to_live(serde_json::from_value(time_to_live)?)
+            .with_context(creating)?;
+    }
+    Ok(())
+}
+
+fn table(name: &str, partition_key: &str, sort_key: Option<&str>) -> Value {
+    let keys = std::iter::once((partition_key, "HASH")).chain(sort_key.map(|key| (key, "RANGE")));
+    let schema: Vec<_> = keys
+        .clone()
+        .map(|(key, kind)| json!({"AttributeName": key, "KeyType": kind}))
+        .collect();
+    let attributes: Vec<_> = keys
+        .map(|(key, _)| json!({"AttributeName": key, "AttributeType": "S"}))
+        .collect();
+    json!({
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": schema,
+        "AttributeDefinitions": attributes,
+    })
+}
+
+async fn sweep(database: Database) {
+    let mut tick = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tick.tick().await;
+        if let Err(error) = database.sweep_ttl() {
+            warn!(%error, "expired rows were not deleted");
+        }
+    }
+}
