@@ -160,7 +160,7 @@ impl Worker {
                     checkpoint_every: read.milliseconds("CHECKPOINT_MS", 1_000, 100..=60_000),
                 },
                 small_audience: read.number("SMALL_AUDIENCE", 1_000, 0..=2_000),
-                segments: read.number("SEGMENTS", 64, 1..=1_000),
+                segments: read.number("SEGMENTS", 8, 1..=1_000),
                 topic_shards: store.topic_shards,
                 deadline_margin,
             },

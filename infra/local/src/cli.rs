@@ -91,8 +91,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..=16), help_heading = "Workers")]
     pub(crate) slice_worker_concurrency: u16,
     /// The part of the account's rate and burst that is for workers on
-    /// notifications; those on slices get the rest, but for a hundredth
-    #[arg(long, value_name = "PERCENT", default_value = "20", value_parser = clap::value_parser!(u8).range(1..=98), help_heading = "Workers")]
+    /// notifications; those on slices get the rest
+    #[arg(long, value_name = "PERCENT", default_value = "20", value_parser = clap::value_parser!(u8).range(1..=99), help_heading = "Workers")]
     pub(crate) notifications_share: u8,
     /// How long one invocation of a worker may take
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Workers")]
@@ -102,14 +102,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Workers")]
     pub(crate) visibility_timeout: Option<Duration>,
     /// An audience of at most so many is finished by the worker that took the
-    /// notification; a larger one is cut into slices
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "1000",
-        help_heading = "Workers"
-    )]
-    pub(crate) small_audience: u32,
+    /// notification; a larger one is cut into slices [default: what one worker
+    /// may push at once]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=2_000), help_heading = "Workers")]
+    pub(crate) small_audience: Option<u32>,
     /// Settings for the functions, as on AWS; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable, help_heading = "Workers")]
     pub(crate) variables: Vec<(String, String)>,

@@ -47,7 +47,9 @@ fn run_function(name: &str) -> anyhow::Result<()> {
 fn run_stack(options: &cli::Options) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::try_new(&options.log).context("--log")?)
+        .with_env_filter(
+            EnvFilter::try_new(format!("dynoxide=error,{}", options.log)).context("--log")?,
+        )
         .init();
     let sockets = file_limit::raise(options.max_sockets)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -212,7 +212,9 @@ mod tests {
             message("throttle"),
             "expected KIND=PROBABILITY, got \"throttle\""
         );
-        assert!(message("trottle=1%").starts_with("unknown fault \"trottle\"; known are throttle,"));
+        assert!(
+            message("trottle=1%").starts_with("unknown fault \"trottle\"; known are throttle,")
+        );
         assert_eq!(
             message("throttle=120%"),
             "throttle: expected a probability such as 0.05 or 5%, got \"120%\""

@@ -25,9 +25,12 @@ const MEMORY_MIB: u32 = 256;
 /// What a worker gets where the account has no limit: more than a machine can
 /// push.
 const UNLIMITED: u32 = 1_000_000;
-/// The part of the quota, in percent, that is nobody's: for POSTs and clients'
-/// messages.
-const UNASSIGNED_PERCENT: u32 = 1;
+/// The largest audience that a worker finishes itself.
+const LARGEST_SMALL_AUDIENCE: u64 = 1_000;
+/// How many slices each worker on slices gets of everyone: few enough that a
+/// slice is worth an invocation, and a multiple, so that all of them end
+/// together.
+const SEGMENTS_EACH: u16 = 4;
 
 /// How many invocations of each function run at once.
 pub(super) fn concurrency(functions: &[FunctionConfig]) -> BTreeMap<String, usize> {
@@ -173,7 +176,7 @@ impl Lane {
         let notifications = u32::from(options.notifications_share);
         match self {
             Self::Notifications => notifications,
-            Self::Slices => 100 - UNASSIGNED_PERCENT - notifications,
+            Self::Slices => 100 - notifications,
         }
     }
 
@@ -188,6 +191,11 @@ impl Lane {
             Limit::PerSecond(rate) => (of_each(rate.get()), of_each(options.account_burst.get())),
             Limit::Unlimited => (UNLIMITED.into(), UNLIMITED.into()),
         };
+        let small_audience = match options.small_audience {
+            Some(connections) => connections.into(),
+            None => burst.min(LARGEST_SMALL_AUDIENCE),
+        };
+        let segments = options.slice_worker_concurrency * SEGMENTS_EACH;
         let queue = |name: &str| queue_url(addresses, name);
         let Addresses { ws, stage, .. } = addresses;
         [
@@ -196,7 +204,8 @@ impl Lane {
             ("DEAD_LETTER_QUEUE_URL", queue(queues::DEAD_LETTERS)),
             ("PUSH_RATE_PER_SECOND", rate.to_string()),
             ("PUSH_BURST", burst.to_string()),
-            ("SMALL_AUDIENCE", options.small_audience.to_string()),
+            ("SMALL_AUDIENCE", small_audience.to_string()),
+            ("SEGMENTS", segments.to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()
