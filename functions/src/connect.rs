@@ -119,7 +119,7 @@ mod tests {
             registry: store.clone(),
             topics_parameter: "topics".to_owned(),
             max_topics: 2,
-            connection_lifetime: Duration::from_secs(7_800),
+            connection_lifetime: Duration::from_mins(130),
         };
         let response = connect.handle(&event("$connect", query)).await.unwrap();
         let body = response

@@ -127,7 +127,7 @@ pub(crate) struct Options {
     pub(crate) fault_seed: u64,
 
     /// What is logged to stderr, by the stack and by the functions: a level, or
-    /// a filter such as info,fanout_core=debug
+    /// a filter such as `info,fanout_core=debug`
     #[arg(long, value_name = "FILTER", default_value = "warn")]
     pub(crate) log: String,
 }

@@ -1,6 +1,13 @@
 //! The whole pipeline, as its users meet it: the real executable, real
 //! processes, real sockets.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
 mod actions;
 mod faults;
 mod lifecycle;
