@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::connection::Connection;
+use crate::topic::Topic;
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,7 +112,7 @@ fn who_am_i(connection: &Connection) -> Value {
         r#type: "whoami",
         connection_id: connection.id.as_str(),
         user_id: connection.user_id.as_deref(),
-        topics: connection.topics.iter().map(|t| t.as_str()).collect(),
+        topics: connection.topics.iter().map(Topic::as_str).collect(),
     };
     serde_json::to_value(reply).unwrap_or_default()
 }

@@ -40,13 +40,10 @@ impl Reader {
 
     /// Returns a text that must be set and not be empty.
     pub fn text(&mut self, name: &str) -> String {
-        match self.get(name) {
-            Some(text) => text,
-            None => {
-                self.problems.push(format!("{name}: not set"));
-                String::new()
-            }
-        }
+        self.get(name).unwrap_or_else(|| {
+            self.problems.push(format!("{name}: not set"));
+            String::new()
+        })
     }
 
     /// Returns a text, or `None` if it is not set or empty.

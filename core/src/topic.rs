@@ -101,20 +101,20 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(name: &str, expected: Result<(), TopicError>) {
-        assert_eq!(name.parse::<Topic>().map(|_| ()), expected, "{name:?}");
+    fn check(name: &str, expected: &Result<(), TopicError>) {
+        assert_eq!(&name.parse::<Topic>().map(|_| ()), expected, "{name:?}");
     }
 
     #[test]
     fn names_keep_to_their_alphabet_and_length() {
-        check("stocks/AAPL", Ok(()));
-        check("merchant:42", Ok(()));
-        check(&"a".repeat(128), Ok(()));
-        check("", Err(TopicError::Empty));
-        check(&"a".repeat(129), Err(TopicError::TooLong(129)));
-        check("a#1", Err(TopicError::Character('#')));
-        check("a b", Err(TopicError::Character(' ')));
-        check("naïve", Err(TopicError::Character('ï')));
+        check("stocks/AAPL", &Ok(()));
+        check("merchant:42", &Ok(()));
+        check(&"a".repeat(128), &Ok(()));
+        check("", &Err(TopicError::Empty));
+        check(&"a".repeat(129), &Err(TopicError::TooLong(129)));
+        check("a#1", &Err(TopicError::Character('#')));
+        check("a b", &Err(TopicError::Character(' ')));
+        check("naïve", &Err(TopicError::Character('ï')));
     }
 
     #[test]

@@ -86,9 +86,10 @@ fn classify(error: &PushError) -> PushOutcome {
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html>).
 fn classify_status(status: u16, code: Option<&str>, retry_after: Option<Duration>) -> PushOutcome {
     match (status, code) {
-        (410, _) | (_, Some("GoneException")) => PushOutcome::Gone,
-        // A malformed id: no such connection can be open.
-        (400, Some("BadRequestException")) => PushOutcome::Gone,
+        // BadRequestException: a malformed id, as no open connection has one.
+        (410, _) | (_, Some("GoneException")) | (400, Some("BadRequestException")) => {
+            PushOutcome::Gone
+        }
         (429, _) | (_, Some("LimitExceededException" | "TooManyRequestsException")) => {
             PushOutcome::Throttled { retry_after }
         }

@@ -17,7 +17,7 @@ const MAX_BATCH: usize = 10;
 /// The most bytes in one message, and in one batch: 1 MiB.
 const MAX_BATCH_BYTES: usize = 1024 * 1024;
 /// The longest delay of a message.
-const MAX_DELAY: Duration = Duration::from_secs(15 * 60);
+const MAX_DELAY: Duration = Duration::from_mins(15);
 /// How often entries that a batch reports as failed are sent again.
 const MAX_ATTEMPTS: usize = 3;
 
@@ -142,7 +142,7 @@ mod tests {
     fn delays_are_whole_seconds_up_to_the_limit() {
         assert_eq!(delay_in_seconds(Duration::ZERO), 0);
         assert_eq!(delay_in_seconds(Duration::from_millis(1)), 1);
-        assert_eq!(delay_in_seconds(Duration::from_millis(2_000)), 2);
-        assert_eq!(delay_in_seconds(Duration::from_secs(3_600)), 900);
+        assert_eq!(delay_in_seconds(Duration::from_secs(2)), 2);
+        assert_eq!(delay_in_seconds(Duration::from_hours(1)), 900);
     }
 }

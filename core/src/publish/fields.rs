@@ -39,13 +39,11 @@ impl Fields {
         expected: &str,
         read: impl FnOnce(&Value) -> Result<T, String>,
     ) -> Option<T> {
-        match self.object.remove(name) {
-            Some(value) => self.read(name, &value, read),
-            None => {
-                self.error(name, format!("required: {expected}"));
-                None
-            }
-        }
+        let Some(value) = self.object.remove(name) else {
+            self.error(name, format!("required: {expected}"));
+            return None;
+        };
+        self.read(name, &value, read)
     }
 
     /// Takes a field that may be absent or null.

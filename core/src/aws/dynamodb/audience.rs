@@ -67,10 +67,7 @@ impl Store {
             .send()
             .await
             .map_err(store_error(OPERATION))?;
-        Ok(page_of(
-            page.items.unwrap_or_default(),
-            page.last_evaluated_key,
-        ))
+        Ok(page_of(page.items(), page.last_evaluated_key()))
     }
 
     async fn query(
@@ -101,16 +98,13 @@ impl Store {
             .send()
             .await
             .map_err(store_error(OPERATION))?;
-        Ok(page_of(
-            page.items.unwrap_or_default(),
-            page.last_evaluated_key,
-        ))
+        Ok(page_of(page.items(), page.last_evaluated_key()))
     }
 }
 
-fn page_of(rows: Vec<Row>, last: Option<Row>) -> Page {
+fn page_of(rows: &[Row], last: Option<&Row>) -> Page {
     let next = last.and_then(|key| {
-        let id = read_text(&key, "connectionId")?;
+        let id = read_text(key, "connectionId")?;
         Some(Cursor(ConnectionId::from(id)))
     });
     Page {

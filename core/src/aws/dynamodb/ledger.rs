@@ -140,7 +140,7 @@ impl Ledger for Store {
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(|e| e.is_conditional_check_failed_exception()) =>
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
             {
                 Err(LedgerError::LeaseLost {
                     notification_id: lease.notification_id,

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use aws_sdk_apigatewaymanagement::config::{
     Credentials, Region, SharedAsyncSleep, SharedCredentialsProvider,
 };
@@ -45,7 +47,7 @@ async fn push_answered(status: u16, headers: &[(&str, &str)]) -> PushOutcome {
         );
         let mut answer = format!("HTTP/1.1 {status} Answer\r\ncontent-length: 0\r\n");
         for (name, value) in headers {
-            answer.push_str(&format!("{name}: {value}\r\n"));
+            write!(answer, "{name}: {value}\r\n").unwrap();
         }
         answer.push_str("\r\n");
         socket.write_all(answer.as_bytes()).await.unwrap();
