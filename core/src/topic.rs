@@ -40,6 +40,13 @@ impl Topic {
         &self.0
     }
 
+    /// Whether only a token may give a connection this topic: those of a user
+    /// and of an organisation are nobody else's to listen to.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.0.starts_with("user:") || self.0.starts_with("org:")
+    }
+
     /// Returns which of `shards` shards of this topic holds `connection`.
     ///
     /// The same connection is always in the same shard, whatever process asks:

@@ -67,10 +67,13 @@ impl<R: Registry> Connect<R> {
         let values = several.or(one).unwrap_or_default();
         let mut topics: Vec<Topic> = Vec::new();
         for value in values.iter().flat_map(|value| value.split(',')) {
-            let topic = value
+            let topic: Topic = value
                 .trim()
                 .parse()
                 .map_err(|error| format!("{name}: {error}"))?;
+            if topic.is_reserved() {
+                return Err(format!("{name}: {topic} is not for a client to choose"));
+            }
             if !topics.contains(&topic) {
                 topics.push(topic);
             }
@@ -160,6 +163,7 @@ mod tests {
                 "topics: a topic's name is made of letters, digits and . _ - : /, got ' '",
             ),
             ("a,,b", "topics: a topic's name must not be empty"),
+            ("a,user:u1", "topics: user:u1 is not for a client to choose"),
             ("a,b,c", "topics: at most 2 topics a connection, got 3"),
         ] {
             let query = json!({"queryStringParameters": {"topics": topics}});

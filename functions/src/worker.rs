@@ -41,8 +41,11 @@ where
 {
     let deadline = i64::try_from(context.deadline).unwrap_or(i64::MAX);
     let deadline = Timestamp::from_millisecond(deadline).unwrap_or(Timestamp::MAX);
-    let records = batch.records.iter().map(|record| async {
-        let is_handled = handle_record(worker, record, &context.request_id, deadline).await;
+    let records = batch.records.iter().enumerate().map(async |(n, record)| {
+        // By its place, not its id: a queue may deliver a message twice in one
+        // batch.
+        let owner = format!("{}/{n}", context.request_id);
+        let is_handled = handle_record(worker, record, &owner, deadline).await;
         (!is_handled).then(|| record.message_id.clone().unwrap_or_default())
     });
     let mut response = SqsBatchResponse::default();
@@ -60,7 +63,7 @@ where
 async fn handle_record<S, P, Q>(
     worker: &Worker<S, P, Q>,
     record: &SqsMessage,
-    request_id: &str,
+    owner: &str,
     deadline: Timestamp,
 ) -> bool
 where
@@ -69,10 +72,9 @@ where
     Q: TaskQueue + Send + Sync,
 {
     let message_id = record.message_id.as_deref().unwrap_or_default();
-    let owner = format!("{request_id}/{message_id}");
     let delivery = Delivery {
         body: record.body.as_deref().unwrap_or_default(),
-        owner: &owner,
+        owner,
         deadline,
     };
     match AssertUnwindSafe(worker.handle(&delivery))

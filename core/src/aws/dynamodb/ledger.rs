@@ -63,7 +63,9 @@ impl Ledger for Store {
                  #state = if_not_exists(#state, :open)",
             )
             .condition_expression(
-                "(attribute_not_exists(leaseUntil) OR leaseUntil <= :now) \
+                // Its own lease refuses nobody: the SDK may have tried before,
+                // and not have seen the answer.
+                "(attribute_not_exists(leaseUntil) OR leaseUntil <= :now OR #owner = :owner) \
                  AND (attribute_not_exists(#state) OR #state <> :done)",
             )
             .expression_attribute_names("#owner", "owner")
