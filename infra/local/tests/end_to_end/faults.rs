@@ -83,14 +83,7 @@ async fn a_worker_killed_half_way_is_made_up_for() {
     let stack = Stack::start(&arguments).await;
     let mut subscribers = stack.subscribe_many(200).await;
     let location = stack.order().await;
-    loop {
-        let ledger = stack.request("GET", &location, "").await.body;
-        assert_ne!(ledger["state"], "done", "it was too fast to be killed");
-        if ledger["accepted"].as_u64().unwrap() >= 40 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    stack.wait_until_accepted(&location, 40).await;
     for pid in stack.processes_of("worker") {
         stack.signal("KILL", pid).await;
     }

@@ -12,4 +12,5 @@ mod actions;
 mod faults;
 mod lifecycle;
 mod publishing;
+mod scale;
 mod stack;

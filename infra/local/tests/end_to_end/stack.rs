@@ -33,6 +33,7 @@ pub(crate) struct Stack {
     child: Child,
     client: Client<HttpConnector, Full<Bytes>>,
     http: String,
+    sqs: String,
     pub(crate) ws: String,
 }
 
@@ -74,6 +75,7 @@ impl Stack {
         assert!(ready.starts_with("ready "), "{ready:?}");
         Self {
             http: address("http"),
+            sqs: address("sqs"),
             ws: address("ws"),
             client: Client::builder(TokioExecutor::new()).build_http(),
             child,
@@ -172,6 +174,44 @@ impl Stack {
         }
     }
 
+    /// Waits until so many of a notification's pushes were accepted.
+    pub(crate) async fn wait_until_accepted(&self, location: &str, accepted: u64) {
+        loop {
+            let ledger = self.request("GET", location, "").await.body;
+            assert_ne!(ledger["state"], "done", "too late: {ledger}");
+            if ledger["accepted"].as_u64().unwrap() >= accepted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Counts the messages in the dead-letter queue.
+    pub(crate) async fn dead_letters(&self) -> u64 {
+        let body = serde_json::json!({
+            "QueueUrl": format!("{}/000000000000/dead-letters", self.sqs),
+            "AttributeNames": ["ApproximateNumberOfMessages"],
+        });
+        let attributes = self.sqs("GetQueueAttributes", &body).await;
+        let count = &attributes["Attributes"]["ApproximateNumberOfMessages"];
+        count.as_str().unwrap().parse().unwrap()
+    }
+
+    /// Calls an operation of SQS.
+    pub(crate) async fn sqs(&self, operation: &str, body: &Value) -> Value {
+        let request = Request::post(&self.sqs)
+            .header("content-type", "application/x-amz-json-1.0")
+            .header("x-amz-target", format!("AmazonSQS.{operation}"))
+            .header("authorization", SIGNATURE.replace("execute-api", "sqs"))
+            .body(Full::from(body.to_string()))
+            .unwrap();
+        let answer = self.client.request(request).await.unwrap();
+        let status = answer.status();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!(status.is_success(), "{operation}: {body:?}");
+        serde_json::from_slice(&body).unwrap_or(Value::Null)
+    }
+
     /// Opens a socket.
     pub(crate) async fn subscribe(&self, query: &str) -> Subscriber {
         self.try_subscribe(query).await.unwrap()
@@ -203,7 +243,8 @@ impl Stack {
             .unwrap();
         let answer = self.client.request(request).await.unwrap();
         match answer.status().as_u16() {
-            200 => true,
+            // Throttled: ask again.
+            200 | 429 => true,
             410 => false,
             other => panic!("@connections answered {other}"),
         }
