@@ -313,7 +313,7 @@ mod tests {
             ..part(PartState::Done, 0, 0)
         };
         let slice = |accepted| part(PartState::Done, accepted, 0);
-        check(&[root.clone()], State::InProgress, 0, 0, 0);
+        check(std::slice::from_ref(&root), State::InProgress, 0, 0, 0);
         check(&[root.clone(), slice(4)], State::InProgress, 4, 0, 0);
         check(&[root, slice(4), slice(3)], State::Done, 7, 0, 0);
     }

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::audience::{Audience, Page, Slice};
+use crate::audience::{Audience, Slice};
 use crate::clock::Clock;
 use crate::fanout::pacer::Pacer;
 use crate::fanout::{self, Effort, Ending, FanOut, Job, Ports, Report};
@@ -23,7 +23,7 @@ use crate::notification::Target;
 use crate::push::Pusher;
 use crate::queue::{Lane, QueueError, TaskQueue};
 use crate::store::{Registry, StoreError};
-use crate::task::{Left, Part, Task, TaskError, Unread, Work};
+use crate::task::{Left, Outstanding, Part, Task, TaskError, Unread, Work};
 
 /// How a worker cuts, and when it stops.
 #[derive(Clone, Copy, Debug)]
@@ -146,12 +146,12 @@ where
             part: task.part.clone(),
             owner: delivery.owner.to_owned(),
         };
-        let begin = self
+        let lease_taken = self
             .store
             .begin(&lease, self.clock.now(), delivery.deadline);
         // The first page is read while the lease is taken: for a small audience
         // the two round trips are most of what there is to wait for.
-        let (begun, survey) = futures::join!(begin, self.survey(&task.work));
+        let (begun, survey) = futures::join!(lease_taken, self.survey(&task.work));
         let resumed = match begun? {
             Begun::Fresh => None,
             Begun::Resumed(progress) => Some(progress),
@@ -188,24 +188,37 @@ where
     }
 
     /// Finds out whether the audience is small, reading no more of it than that
-    /// takes.
+    /// takes: at most twice `small_audience`, and one connection a shard.
     async fn survey(&self, work: &Work) -> Result<Survey, StoreError> {
         let target = match work {
             Work::Left(left) => return Ok(Survey::Small(left.clone())),
             Work::Audience(target) => target,
         };
-        // One Scan in sequence finds a small audience fastest.
+        // One Scan in sequence finds a small audience fastest; a topic's shards
+        // are read side by side, each up to its part of a small audience.
         let slices = Slice::cut(target, 1, self.settings.topic_shards);
         let most = self.settings.small_audience;
-        let shards = slices.iter().map(|slice| self.read_up_to(slice, most));
-        let shards = try_join_all(shards).await?;
-        let is_read = shards.iter().all(|page| page.next.is_none());
-        let count: usize = shards.iter().map(|page| page.recipients.len()).sum();
-        if is_read && count <= usize::try_from(most).unwrap_or(usize::MAX) {
-            let recipients = shards.into_iter().flat_map(|page| page.recipients);
+        let limit = most / u32::try_from(slices.len()).unwrap_or(1).max(1) + 1;
+        let mut unread: Vec<_> = slices.into_iter().map(|slice| (slice, None)).collect();
+        let mut outstanding: Vec<Outstanding> = Vec::new();
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        while !unread.is_empty() && outstanding.len() <= most {
+            let pages = unread
+                .iter()
+                .map(|(slice, after)| self.store.page(slice, after.as_ref(), limit));
+            let pages = try_join_all(pages).await?;
+            let read = unread.into_iter().zip(pages);
+            unread = read
+                .filter_map(|((slice, _), page)| {
+                    outstanding.extend(page.recipients.into_iter().map(Into::into));
+                    page.next.map(|next| (slice, Some(next)))
+                })
+                .collect();
+        }
+        if outstanding.len() <= most {
             return Ok(Survey::Small(Left {
                 unread: None,
-                outstanding: recipients.map(Into::into).collect(),
+                outstanding,
             }));
         }
         Ok(Survey::Large(match target {
@@ -213,20 +226,6 @@ where
             Target::Topic { .. } => self.settings.topic_shards,
             Target::Connection { .. } => 1,
         }))
-    }
-
-    /// Reads a slice to its end, or until it has more than `most` recipients.
-    async fn read_up_to(&self, slice: &Slice, most: u32) -> Result<Page, StoreError> {
-        let limit = most.saturating_add(1);
-        let mut read = self.store.page(slice, None, limit).await?;
-        while let Some(next) = &read.next
-            && read.recipients.len() < usize::try_from(limit).unwrap_or(usize::MAX)
-        {
-            let page = self.store.page(slice, Some(next), limit).await?;
-            read.recipients.extend(page.recipients);
-            read.next = page.next;
-        }
-        Ok(read)
     }
 
     /// Enqueues a task for each slice of a large audience.

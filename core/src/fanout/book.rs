@@ -74,6 +74,12 @@ impl Book {
             Some(Unread { slice, after }) => (Some(slice), after),
             None => (None, None),
         };
+        // A worker before this one gave up on some. Tried again and again, they
+        // could use up the time of every run before anybody else is taken.
+        let max_attempts = settings.retry.max_attempts;
+        let (given_up, named): (Vec<_>, Vec<_>) = outstanding
+            .into_iter()
+            .partition(|one: &Outstanding| one.attempts >= max_attempts);
         Self {
             settings,
             counts: progress.counts,
@@ -81,10 +87,10 @@ impl Book {
             slice,
             taken,
             pages: VecDeque::new(),
-            named: outstanding.into(),
+            named: named.into(),
             in_flight: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            given_up: Vec::new(),
+            given_up,
             next_ticket: 0,
             verdict: None,
         }
@@ -293,3 +299,6 @@ impl Book {
         self.next_ticket
     }
 }
+
+#[cfg(test)]
+mod tests;

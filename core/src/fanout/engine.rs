@@ -66,6 +66,10 @@ where
     /// # Cancel safety
     /// Dropping the run loses what was settled since the last checkpoint: those
     /// connections are pushed to again when the task is delivered again.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one loop: what it starts and what it waits for share all of its state"
+    )]
     pub async fn run(&self, job: Job) -> Report {
         let Job {
             lease,

@@ -204,7 +204,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pause_saves_up_no_more_than_the_burst() {
         let pacer = pacer(100, 50);
-        tokio::time::advance(Duration::from_secs(3_600)).await;
+        tokio::time::advance(Duration::from_hours(1)).await;
         let at_once = std::iter::repeat_with(|| pacer.try_start())
             .take_while(Result::is_ok)
             .count();

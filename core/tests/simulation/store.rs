@@ -1,0 +1,243 @@
+//! The tables, with the semantics of the adapter to DynamoDB: conditional
+//! writes, leases, limits that count before filters.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use fanout_core::audience::{Audience, Cursor, Page, Slice};
+use fanout_core::connection::{Connection, ConnectionId, Recipient};
+use fanout_core::ledger::{
+    Begun, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
+};
+use fanout_core::notification::{Notification, NotificationId};
+use fanout_core::store::{Registry, StoreError};
+use fanout_core::task::Part;
+use fanout_core::topic::Topic;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::world::{Client, INJECTED, Port, State};
+
+#[derive(Default)]
+pub(crate) struct Tables {
+    pub(crate) connections: BTreeMap<ConnectionId, Row>,
+    pub(crate) notifications: BTreeMap<NotificationId, Timestamp>,
+    parts: BTreeMap<(NotificationId, Part), PartRow>,
+}
+
+/// A connection's row, and its subscription.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) connected_at: Timestamp,
+    pub(crate) is_listening: bool,
+    pub(crate) is_stale: bool,
+}
+
+#[derive(Clone, Default)]
+struct PartRow {
+    owner: String,
+    lease_until: Option<Timestamp>,
+    progress: Option<Progress>,
+}
+
+impl Tables {
+    pub(crate) fn delete_connection(&mut self, id: &ConnectionId, connected_at: Timestamp) -> bool {
+        let stored = self.connections.get(id);
+        let is_that_life = stored.is_some_and(|row| row.connected_at == connected_at);
+        if is_that_life {
+            self.connections.remove(id);
+        }
+        is_that_life
+    }
+
+    /// How far a part is; `None` if nothing was written.
+    pub(crate) fn progress(&self, id: NotificationId, part: &Part) -> Option<&Progress> {
+        self.parts.get(&(id, part.clone()))?.progress.as_ref()
+    }
+
+    pub(crate) fn standing(&self, id: NotificationId) -> Option<Standing> {
+        let accepted_at = *self.notifications.get(&id)?;
+        let parts = self.parts.iter().filter(|((of, _), _)| *of == id);
+        let parts = parts.map(|(_, row)| row.summary());
+        Some(Standing::of(id, accepted_at, None, parts))
+    }
+
+    fn page(&self, slice: &Slice, after: Option<&Cursor>, limit: u32, shards: u16) -> Page {
+        let limit = usize::try_from(limit).unwrap();
+        let from = after.map_or(Bound::Unbounded, |Cursor(id)| Bound::Excluded(id.clone()));
+        let rows = self.connections.range((from, Bound::Unbounded));
+        let read: Vec<_> = rows
+            .filter(|(id, row)| is_in(slice, id, row, shards))
+            .take(limit)
+            .collect();
+        let last = read.last().filter(|_| read.len() == limit);
+        Page {
+            next: last.map(|(id, _)| Cursor((*id).clone())),
+            recipients: read
+                .into_iter()
+                .filter(|(_, row)| !row.is_stale)
+                .map(|(id, row)| Recipient {
+                    connection_id: id.clone(),
+                    connected_at: row.connected_at,
+                })
+                .collect(),
+        }
+    }
+
+    fn begin(&mut self, lease: &Lease, now: Timestamp, until: Timestamp) -> Begun {
+        let key = (lease.notification_id, lease.part.clone());
+        let row = self.parts.entry(key).or_default();
+        if row.summary().state == PartState::Done {
+            return Begun::Done;
+        }
+        if let Some(held) = row.lease_until.filter(|held| *held > now) {
+            return Begun::Held(held);
+        }
+        row.owner.clone_from(&lease.owner);
+        row.lease_until = Some(until);
+        row.progress.clone().map_or(Begun::Fresh, Begun::Resumed)
+    }
+
+    fn write(&mut self, lease: &Lease, progress: &Progress, release: bool) -> bool {
+        let key = (lease.notification_id, lease.part.clone());
+        let row = self.parts.get_mut(&key);
+        let Some(row) = row.filter(|row| row.owner == lease.owner) else {
+            return false;
+        };
+        row.progress = Some(progress.clone());
+        if release {
+            row.lease_until = None;
+        }
+        true
+    }
+}
+
+impl PartRow {
+    fn summary(&self) -> PartSummary {
+        let summary = self.progress.as_ref().map(Progress::summary);
+        summary.unwrap_or_default()
+    }
+}
+
+fn is_in(slice: &Slice, id: &ConnectionId, row: &Row, shards: u16) -> bool {
+    match slice {
+        Slice::Everyone { segment: 0, of: 1 } => true,
+        Slice::Everyone { segment, of } => Topic::shard_of(id, *of) == *segment,
+        Slice::Topic { shard, .. } => row.is_listening && Topic::shard_of(id, shards) == *shard,
+        Slice::Connection { id: one } => id == one,
+    }
+}
+
+fn error(operation: &'static str) -> StoreError {
+    StoreError {
+        operation,
+        detail: INJECTED.to_owned(),
+    }
+}
+
+impl Audience for Client {
+    async fn page(
+        &self,
+        slice: &Slice,
+        after: Option<&Cursor>,
+        limit: u32,
+    ) -> Result<Page, StoreError> {
+        let (slice, after) = (slice.clone(), after.cloned());
+        let shards = self.world.script.shape.topic_shards;
+        let read =
+            move |state: &mut State, _| state.tables.page(&slice, after.as_ref(), limit, shards);
+        let page = self.call(Port::Page, read).await;
+        let page = page.map_err(|_| error("read a page of the audience"))?;
+        self.state()
+            .witness
+            .page_read(self.delivery, &page, Instant::now());
+        Ok(page)
+    }
+}
+
+impl Registry for Client {
+    async fn open(&self, _: &Connection) -> Result<(), StoreError> {
+        unreachable!("a worker opens no connections")
+    }
+
+    async fn find(&self, _: &ConnectionId) -> Result<Option<Connection>, StoreError> {
+        unreachable!("a worker looks for no connections")
+    }
+
+    async fn forget(&self, gone: &[Recipient], _: Option<&Topic>) -> Result<(), StoreError> {
+        let (gone, delivery) = (gone.to_vec(), self.delivery);
+        self.state().witness.forget_called(delivery, &gone);
+        let forget = move |state: &mut State, _| {
+            for Recipient {
+                connection_id: id,
+                connected_at,
+            } in gone
+            {
+                if state.tables.delete_connection(&id, connected_at) {
+                    state.witness.forgotten(id);
+                }
+            }
+        };
+        let forgotten = self.call(Port::Forget, forget).await;
+        forgotten.map_err(|_| {
+            self.state().witness.forget_failed(delivery);
+            error("delete gone connections")
+        })
+    }
+}
+
+impl Ledger for Client {
+    async fn record(&self, _: &Notification) -> Result<(), StoreError> {
+        unreachable!("a worker records no notifications")
+    }
+
+    async fn begin(
+        &self,
+        lease: &Lease,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Begun, StoreError> {
+        let (lease, delivery) = (lease.clone(), self.delivery);
+        let take = move |state: &mut State, _| {
+            let begun = state.tables.begin(&lease, now, until);
+            state.witness.begun(delivery, &begun);
+            begun
+        };
+        let begun = self.call(Port::Begin, take).await;
+        begun.map_err(|_| error("begin a part of the ledger"))
+    }
+
+    async fn write(
+        &self,
+        lease: &Lease,
+        progress: &Progress,
+        _: Timestamp,
+        release: bool,
+    ) -> Result<(), LedgerError> {
+        let (of, progress, delivery) = (lease.clone(), progress.clone(), self.delivery);
+        let now = Instant::now();
+        self.state().witness.write_called(delivery, &progress, now);
+        let write = move |state: &mut State, _| {
+            let is_written = state.tables.write(&of, &progress, release);
+            let standing = state.tables.standing(of.notification_id);
+            state.witness.stood(standing);
+            is_written
+        };
+        let written = self.call(Port::Write, write).await;
+        self.state()
+            .witness
+            .write_ended(delivery, written.is_err(), Instant::now());
+        match written {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(LedgerError::LeaseLost {
+                notification_id: lease.notification_id,
+                part: lease.part.clone(),
+            }),
+            Err(_) => Err(error("write a part of the ledger").into()),
+        }
+    }
+
+    async fn standing(&self, id: NotificationId) -> Result<Option<Standing>, StoreError> {
+        Ok(self.state().tables.standing(id))
+    }
+}
