@@ -10,6 +10,11 @@ use clap::{Args, Parser, Subcommand};
 use fanout_local_faults::{FaultPlan, KINDS};
 use jiff::SignedDuration;
 
+const MAX_CONNECTION_DURATION: Duration = Duration::from_hours(23);
+/// Lambda's own range.
+const MIN_WORKER_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_WORKER_TIMEOUT: Duration = Duration::from_mins(15);
+
 /// Runs the notification fan-out pipeline on this machine: no account, nothing
 /// else to install.
 #[derive(Debug, Parser)]
@@ -41,7 +46,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3001")]
     pub(crate) ws: SocketAddr,
     /// The WebSocket API's stage, the path that subscribers connect to
-    #[arg(long, default_value = "prod")]
+    #[arg(long, default_value = "prod", value_parser = stage)]
     pub(crate) stage: String,
     /// Keep the tables in this directory [default: in memory]. Queues are
     /// always in memory
@@ -77,9 +82,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration, help_heading = "Quotas")]
     pub(crate) idle_timeout: Duration,
     /// Close sockets that are open for so long
-    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = duration, help_heading = "Quotas")]
+    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = connection_duration, help_heading = "Quotas")]
     pub(crate) max_connection_duration: Duration,
-    /// Make sure that so many sockets can be open [default: what the limit of
+    /// Let so many sockets be open and refuse more [default: what the limit of
     /// open files allows]
     #[arg(long, value_name = "N", help_heading = "Quotas")]
     pub(crate) max_sockets: Option<u64>,
@@ -95,7 +100,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "PERCENT", default_value = "20", value_parser = clap::value_parser!(u8).range(1..=99), help_heading = "Workers")]
     pub(crate) notifications_share: u8,
     /// How long one invocation of a worker may take
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, help_heading = "Workers")]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = worker_timeout, help_heading = "Workers")]
     pub(crate) worker_timeout: Duration,
     /// How long a task is hidden while a worker is at it [default: six times
     /// the worker's timeout]
@@ -176,6 +181,35 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A row of the connections table outlives its socket, and may live for a day.
+fn connection_duration(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration > MAX_CONNECTION_DURATION {
+        return Err("expected at most 23h".to_owned());
+    }
+    Ok(duration)
+}
+
+/// A worker needs a part of its time to write down what it has done.
+fn worker_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = duration(text)?;
+    if (MIN_WORKER_TIMEOUT..=MAX_WORKER_TIMEOUT).contains(&timeout) {
+        Ok(timeout)
+    } else {
+        Err("expected a time from 1s to 15m".to_owned())
+    }
+}
+
+/// Source: <https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-stages.html>
+fn stage(text: &str) -> Result<String, String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if (1..=128).contains(&text.len()) && text.chars().all(is_allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected 1 to 128 letters, digits, - and _".to_owned())
+    }
+}
+
 fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -233,6 +267,13 @@ mod tests {
             (["--idle-timeout", "0s"], "expected a time such as 500ms"),
             (["--faults", "throtle=1%"], "unknown fault \"throtle\""),
             (["--env", "PATIENCE_MS"], "expected NAME=VALUE"),
+            (
+                ["--worker-timeout", "999ms"],
+                "expected a time from 1s to 15m",
+            ),
+            (["--max-connection-duration", "24h"], "expected at most 23h"),
+            (["--stage", "a/b"], "expected 1 to 128 letters"),
+            (["--stage", ""], "expected 1 to 128 letters"),
         ] {
             let error = parse(&arguments).unwrap_err();
             assert!(error.contains(expected), "{error}");

@@ -8,16 +8,20 @@ mod cli;
 mod file_limit;
 mod stack;
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Parser as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Arguments, Command};
 use crate::stack::Stack;
+
+/// How long the end waits for threads that are still at work.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -47,29 +51,65 @@ fn run_function(name: &str) -> anyhow::Result<()> {
 fn run_stack(options: &cli::Options) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             EnvFilter::try_new(format!("dynoxide=error,{}", options.log)).context("--log")?,
         )
         .init();
-    let sockets = file_limit::raise(options.max_sockets)?;
+    let max_sockets = file_limit::raise(options.max_sockets)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let stack = Stack::start(options).await?;
-        print(&stack.welcome(sockets))?;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+    let ended = runtime.block_on(serve(options, max_sockets));
+    // Not by dropping it, which would wait for whatever blocks a thread.
+    runtime.shutdown_timeout(LAST_MOMENT);
+    ended
+}
+
+/// Runs the stack until a signal comes, or a function does not start; a second
+/// signal does not wait for its end.
+async fn serve(options: &cli::Options, max_sockets: usize) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let stack = Stack::start(options, max_sockets)?;
+    let served = tokio::select! {
+        () = signals.next() => {
+            eprintln!("stopping; once more to stop at once");
+            Ok(())
         }
-        eprintln!("stopping; once more to stop at once");
+        Err(error) = welcome(&stack) => Err(error),
+    };
+    tokio::select! {
+        () = stack.stop() => served,
+        () = signals.next() => bail!("stopped before everything had ended"),
+    }
+}
+
+/// Says that the stack is ready, once it is.
+async fn welcome(stack: &Stack) -> anyhow::Result<()> {
+    stack.warm().await?;
+    print(&stack.welcome())
+}
+
+/// The signals that ask for the end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            () = stack.stop() => Ok(()),
-            _ = interrupt.recv() => anyhow::bail!("stopped before everything had ended"),
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    })
+    }
 }
 
 /// Prints what scripts wait for; whoever does not read it has closed the pipe,

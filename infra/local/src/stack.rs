@@ -9,6 +9,7 @@ mod tables;
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
+use fanout_local_faults::FaultPlan;
 use fanout_local_gateway::{Gateway, RateLimit, Settings as GatewaySettings};
 use fanout_local_lambda::{HostConfig, Lambda};
 use fanout_local_sqs::Sqs;
@@ -16,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::lambda::Invoker;
+use self::lambda::InTurn;
 use crate::cli::{Limit, Options};
 
 /// The account and the Region that everything pretends to be in.
@@ -36,6 +37,7 @@ pub(crate) struct Addresses {
 /// The running stack.
 pub(crate) struct Stack {
     addresses: Addresses,
+    max_sockets: usize,
     lambda: Lambda,
     /// What takes work in: it stops first.
     fronts: Part,
@@ -45,7 +47,8 @@ pub(crate) struct Stack {
     stores: Part,
 }
 
-/// Tasks that are stopped together.
+/// Tasks that are stopped together. Dropped, they are told to stop and not
+/// waited for.
 #[derive(Default)]
 struct Part {
     shutdown: CancellationToken,
@@ -59,13 +62,20 @@ impl Part {
     }
 }
 
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
 impl Stack {
-    /// Starts everything; returns when requests are served.
+    /// Starts everything but the functions' processes; `max_sockets`
+    /// subscribers are let in.
     ///
     /// # Errors
-    /// A port is taken, the data directory cannot be used, or a function does
-    /// not start.
-    pub(crate) async fn start(options: &Options) -> anyhow::Result<Self> {
+    /// A port is taken, the data directory cannot be used, or a function is
+    /// configured in a way that Lambda would refuse.
+    pub(crate) fn start(options: &Options, max_sockets: usize) -> anyhow::Result<Self> {
         let http = listen(options.http, "--http")?;
         let ws = listen(options.ws, "--ws")?;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -93,13 +103,12 @@ impl Stack {
             kill_function: faults.kill_function.clone(),
             ..HostConfig::default()
         };
-        let invoker_limits = functions::concurrency(&functions);
         let lambda = Lambda::start(functions, host)?;
         let mut mappings = Part::default();
         functions::map_queues(options, &lambda, &sqs, &mut mappings)?;
 
-        let settings = gateway_settings(options, faults);
-        let gateway = Gateway::new(settings, Invoker::new(lambda.clone(), invoker_limits));
+        let settings = gateway_settings(options, max_sockets, faults);
+        let gateway = Gateway::new(settings, InTurn(lambda.clone()));
         let mut fronts = Part::default();
         let (shutdown, front) = (fronts.shutdown.clone(), gateway.clone());
         fronts
@@ -109,16 +118,9 @@ impl Stack {
         fronts
             .tasks
             .spawn(async move { gateway.serve_websocket(ws, shutdown).await });
-
-        // So that the first order is not the one that waits for processes.
-        for name in fanout_functions::NAMES {
-            lambda
-                .warm(name)
-                .await
-                .with_context(|| format!("cannot start function {name}"))?;
-        }
         Ok(Self {
             addresses,
+            max_sockets,
             lambda,
             fronts,
             mappings,
@@ -126,9 +128,25 @@ impl Stack {
         })
     }
 
+    /// Starts a process for each function, so that the first order is not the
+    /// one that waits for them.
+    ///
+    /// # Errors
+    /// A function does not start.
+    pub(crate) async fn warm(&self) -> anyhow::Result<()> {
+        for name in functions::names() {
+            self.lambda
+                .warm(name)
+                .await
+                .with_context(|| format!("cannot start function {name}"))?;
+        }
+        Ok(())
+    }
+
     /// Says that the stack is ready, for scripts in the first line, and what to
     /// type next.
-    pub(crate) fn welcome(&self, sockets: u64) -> String {
+    pub(crate) fn welcome(&self) -> String {
+        let max_sockets = self.max_sockets;
         let Addresses {
             http,
             ws,
@@ -139,7 +157,7 @@ impl Stack {
         format!(
             "ready http=http://{http} ws=ws://{ws}/{stage} dynamodb=http://{dynamodb} sqs=http://{sqs}\n\
              \n\
-             subscribe, in any number of terminals (up to {sockets} sockets):\n  \
+             subscribe, in any number of terminals (up to {max_sockets} sockets):\n  \
              npx wscat -c ws://{ws}/{stage}\n\
              publish:\n  \
              curl -i -X POST http://{http}/orders -H 'content-type: application/json' \
@@ -151,12 +169,14 @@ impl Stack {
         )
     }
 
-    /// Stops everything: no new work is taken in, what is running ends, and
-    /// every process that was started has ended when this returns.
+    /// Stops everything: no new work is taken in, what is running ends or is
+    /// given up after a grace period, and every process that was started has
+    /// ended when this returns.
     pub(crate) async fn stop(self) {
         self.fronts.stop().await;
-        self.mappings.stop().await;
-        self.lambda.shutdown().await;
+        // The mappings wait for their invocations, and only Lambda can end
+        // those that take too long.
+        tokio::join!(self.mappings.stop(), self.lambda.shutdown());
         self.stores.stop().await;
     }
 }
@@ -167,7 +187,7 @@ fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
-fn gateway_settings(options: &Options, faults: fanout_local_faults::FaultPlan) -> GatewaySettings {
+fn gateway_settings(options: &Options, max_sockets: usize, faults: FaultPlan) -> GatewaySettings {
     let account = match options.account_rate {
         Limit::PerSecond(rate) => Some(RateLimit {
             rate_per_second: rate.get(),
@@ -188,6 +208,7 @@ fn gateway_settings(options: &Options, faults: fanout_local_faults::FaultPlan) -
         account_id: ACCOUNT.to_owned(),
         account,
         connect_rate,
+        max_open_sockets: Some(max_sockets),
         idle_timeout: options.idle_timeout,
         max_connection_duration: options.max_connection_duration,
         http_routes: functions::http_routes(),

@@ -4,9 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
-/// How much of a body that is too large is read and thrown away. A client that
-/// writes the whole request before it reads would otherwise see a reset
-/// instead of the answer.
+/// How much of a body that nobody wants is read and thrown away.
 const MAX_DISCARDED_BYTES: usize = 1024 * 1024;
 
 /// Why a body was not taken.
@@ -23,25 +21,35 @@ pub(crate) enum BodyError {
     Broken(#[from] hyper::Error),
 }
 
-/// Reads a whole body of at most `limit` bytes.
-pub(crate) async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, BodyError> {
+/// Reads a whole body of at most `limit` bytes; of a larger one, a little more
+/// than that.
+pub(crate) async fn read(body: &mut Incoming, limit: usize) -> Result<Bytes, BodyError> {
     let mut whole = Bytes::new();
-    let mut seen = 0_usize;
     while let Some(frame) = body.frame().await {
         let Ok(chunk) = frame?.into_data() else {
             continue;
         };
-        seen = seen.saturating_add(chunk.len());
-        if seen <= limit {
-            whole = append(whole, chunk);
-        } else if seen > limit.saturating_add(MAX_DISCARDED_BYTES) {
-            break;
+        if whole.len().saturating_add(chunk.len()) > limit {
+            return Err(BodyError::TooLarge { limit });
         }
-    }
-    if seen > limit {
-        return Err(BodyError::TooLarge { limit });
+        whole = append(whole, chunk);
     }
     Ok(whole)
+}
+
+/// Throws away what is left of a body, as far as that is worth it.
+///
+/// A connection whose request was not read to its end cannot be kept open, and
+/// a client that writes the whole request before it reads would see a reset
+/// instead of the answer.
+pub(crate) async fn discard(body: &mut Incoming) {
+    let mut discarded = 0_usize;
+    while discarded <= MAX_DISCARDED_BYTES
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        discarded = discarded.saturating_add(bytes);
+    }
 }
 
 /// Joins two pieces; the usual single piece is not copied.

@@ -1,34 +1,44 @@
-//! The time of day, advanced by Tokio's clock so that tests can pause it.
+//! The clock seam: the one place that asks what time it is.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-/// One gateway's clock: a monotonic time since its start, and the wall-clock
-/// time that belongs to it.
+/// One gateway's clock: a monotonic time since its start, by Tokio's clock, and
+/// the time of day.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     started: Instant,
-    started_at: Timestamp,
+    time_of_day: TimeOfDay,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum TimeOfDay {
+    /// The system's, read anew every time: a machine that slept has missed time
+    /// that the monotonic clock does not count.
+    System,
+    /// A given one at the start of the clock, moving with Tokio's time.
+    #[cfg(test)]
+    Virtual { epoch: Timestamp },
 }
 
 impl Clock {
-    /// Starts a clock at the system's time of day.
-    pub(crate) fn start() -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the crate's clock seam, the only reader of the system time"
-        )]
-        let now = Timestamp::now();
-        Self::starting_at(now)
-    }
-
-    /// Starts a clock at `now`.
-    pub(crate) fn starting_at(now: Timestamp) -> Self {
+    /// Starts a clock that shows the system's time of day.
+    pub(crate) fn system() -> Self {
         Self {
             started: Instant::now(),
-            started_at: now,
+            time_of_day: TimeOfDay::System,
+        }
+    }
+
+    /// Starts a clock at `epoch`, which stands still while Tokio's time is
+    /// paused.
+    #[cfg(test)]
+    pub(crate) fn starting_at(epoch: Timestamp) -> Self {
+        Self {
+            started: Instant::now(),
+            time_of_day: TimeOfDay::Virtual { epoch },
         }
     }
 
@@ -39,14 +49,20 @@ impl Clock {
 
     /// The time of day now.
     pub(crate) fn now(&self) -> Timestamp {
-        self.at(self.elapsed())
+        match self.time_of_day {
+            #[expect(clippy::disallowed_methods, reason = "this is the clock seam")]
+            TimeOfDay::System => Timestamp::now(),
+            #[cfg(test)]
+            TimeOfDay::Virtual { epoch } => epoch + self.elapsed(),
+        }
     }
 
-    /// The time of day at `elapsed` after the start.
+    /// The time of day at `elapsed` after the start, counted back from now: for
+    /// what lies before a sleep of the machine it is late by that sleep.
     pub(crate) fn at(&self, elapsed: Duration) -> Timestamp {
-        self.started_at
-            .checked_add(elapsed)
-            .unwrap_or(Timestamp::MAX)
+        let ago = self.elapsed().saturating_sub(elapsed);
+        let now = self.now();
+        now.checked_sub(ago).unwrap_or(now)
     }
 
     /// The instant at `elapsed` after the start, to sleep until.
@@ -76,5 +92,15 @@ mod tests {
         tokio::time::advance(Duration::from_millis(61_250)).await;
         assert_eq!(iso_8601(clock.now()), "2026-11-21T07:01:01.250Z");
         assert_eq!(request_time(clock.now()), "21/Nov/2026:07:01:01 +0000");
+        let a_quarter_of_a_second = clock.at(Duration::from_millis(250));
+        assert_eq!(iso_8601(a_quarter_of_a_second), "2026-11-21T07:00:00.250Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_that_tokio_does_not_count_passes_on_the_systems_clock() {
+        let clock = Clock::system();
+        let before = clock.now();
+        while clock.now() == before {}
+        assert_eq!(clock.elapsed(), Duration::ZERO);
     }
 }

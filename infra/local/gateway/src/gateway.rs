@@ -32,7 +32,7 @@ impl<I: Integration> Gateway<I> {
     /// is served yet.
     #[must_use]
     pub fn new(settings: Settings, integration: I) -> Self {
-        let shared = Shared::new(settings, integration, Clock::start());
+        let shared = Shared::new(settings, integration, Clock::system());
         Self {
             shared: Arc::new(shared),
         }
@@ -97,6 +97,8 @@ pub(crate) struct Shared<I> {
     /// The quota of new WebSocket connections.
     pub(crate) connects: Throttle,
     pub(crate) connections: Connections,
+    /// Holds a permit for each socket that may be open.
+    pub(crate) places: Arc<Semaphore>,
     /// Holds a permit for each `$disconnect` event that may be in flight.
     pub(crate) disconnects: Semaphore,
     pub(crate) counters: Counters,
@@ -107,10 +109,12 @@ impl<I: Integration> Shared<I> {
         let disconnects = settings
             .max_disconnects_in_flight
             .clamp(1, Semaphore::MAX_PERMITS);
+        let places = settings.max_open_sockets.unwrap_or(usize::MAX);
         Self {
             account: Throttle::new(settings.account, clock),
             connects: Throttle::new(settings.connect_rate, clock),
             connections: Connections::new(),
+            places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             disconnects: Semaphore::new(disconnects),
             counters: Counters::default(),
             clock,

@@ -47,7 +47,7 @@ impl<I: Integration> HttpFront<I> {
         peer: SocketAddr,
         request_id: &str,
         head: &request::Parts,
-        body: Incoming,
+        body: &mut Incoming,
     ) -> Reply {
         let shared = &*self.shared;
         if !shared.account.admits() {
@@ -88,8 +88,10 @@ impl<I: Integration> Front for HttpFront<I> {
             return serve_static(fixed);
         }
         let request_id = ids::request_id();
-        let (head, body) = request.into_parts();
-        let mut reply = self.route(peer, &request_id, &head, body).await;
+        let (head, mut body) = request.into_parts();
+        let mut reply = self.route(peer, &request_id, &head, &mut body).await;
+        // A refusal may come before the body has been read.
+        body::discard(&mut body).await;
         reply::set(&mut reply, REQUEST_ID, &request_id);
         reply
     }

@@ -12,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +37,10 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// How long to wait after the system refused to accept, for lack of file
 /// descriptors most of all.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Refusals to accept that are no further apart are one episode, which is
+/// reported when it begins.
+const EPISODE_GAP: Duration = Duration::from_mins(1);
 
 /// Listens at `address` with a backlog and with send buffers that suit many
 /// thousands of sockets.
@@ -100,6 +105,7 @@ impl Lifetime {
 /// Accepts connections for `front` until the lifetime is closing.
 pub(crate) async fn accept(listener: TcpListener, front: impl Front, lifetime: &Lifetime) {
     let mut closing = pin!(lifetime.closing.cancelled());
+    let mut last_refused: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -112,7 +118,11 @@ pub(crate) async fn accept(listener: TcpListener, front: impl Front, lifetime: &
                 lifetime.tasks.spawn(connection);
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                let now = Instant::now();
+                let last = last_refused.replace(now);
+                if last.is_none_or(|last| now.duration_since(last) > EPISODE_GAP) {
+                    tracing::warn!(%error, "cannot accept connections");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode, header, request};
 use hyper::body::Incoming;
 use serde::Serialize;
 
@@ -31,7 +31,10 @@ pub(crate) async fn answer<I: Integration>(
     id: &str,
     request: Request<Incoming>,
 ) -> Reply {
-    let outcome = call(shared, stage, id, request).await;
+    let (head, mut body) = request.into_parts();
+    let outcome = call(shared, stage, id, &head, &mut body).await;
+    // A refusal may come before the body has been read.
+    body::discard(&mut body).await;
     let mut reply = outcome.unwrap_or_else(|error| error.reply());
     reply::set(&mut reply, REQUEST_ID, &ids::management_request_id());
     reply
@@ -91,22 +94,23 @@ async fn call<I: Integration>(
     shared: &Shared<I>,
     stage: &str,
     id: &str,
-    request: Request<Incoming>,
+    head: &request::Parts,
+    body: &mut Incoming,
 ) -> Result<Reply, CallError> {
     if stage != shared.settings.stage {
         return Err(CallError::WrongStage);
     }
-    check_signature(request.headers(), &shared.settings.region)?;
+    check_signature(&head.headers, &shared.settings.region)?;
     if !shared.account.admits() || shared.settings.faults.throttle.strikes() {
         shared.counters.calls_throttled.count();
         return Err(CallError::Throttled);
     }
     let connection_id =
         ConnectionId::parse(id).ok_or_else(|| CallError::MalformedId(id.to_owned()));
-    match *request.method() {
+    match head.method {
         Method::POST => {
             let connection_id = connection_id?;
-            let data = read_payload(shared, request.into_body()).await?;
+            let data = read_payload(shared, body).await?;
             push(shared, connection_id, data).await
         }
         Method::GET => {
@@ -143,7 +147,7 @@ fn check_signature(headers: &HeaderMap, region: &str) -> Result<(), CallError> {
     }
 }
 
-async fn read_payload<I>(shared: &Shared<I>, body: Incoming) -> Result<Bytes, CallError> {
+async fn read_payload<I>(shared: &Shared<I>, body: &mut Incoming) -> Result<Bytes, CallError> {
     let payload = body::read(body, shared.settings.max_message_bytes).await;
     payload.map_err(|error| match error {
         BodyError::TooLarge { .. } => CallError::TooLarge,

@@ -31,6 +31,10 @@ pub struct Settings {
     pub account: Option<RateLimit>,
     /// The quota of new WebSocket connections. `None` for no limit.
     pub connect_rate: Option<RateLimit>,
+    /// How many sockets may be open, handshakes under way included; more are
+    /// refused with 429 before `$connect` is called. API Gateway has no such
+    /// limit, but a machine has one of open files. `None` for no limit.
+    pub max_open_sockets: Option<usize>,
     /// After how long without traffic in either direction a socket is closed.
     pub idle_timeout: Duration,
     /// After how long a socket is closed, busy or not.
@@ -125,6 +129,7 @@ impl Default for Settings {
                 rate_per_second: 500,
                 burst: 500,
             }),
+            max_open_sockets: None,
             idle_timeout: Duration::from_mins(10),
             max_connection_duration: Duration::from_hours(2),
             max_frame_bytes: 32 * 1024,

@@ -9,8 +9,8 @@ pub struct Statistics {
     pub open_sockets: u64,
     /// Sockets that were let in.
     pub sockets_opened: u64,
-    /// Handshakes that were refused: over the rate, by the authorizer or by
-    /// `$connect`.
+    /// Handshakes that were refused: over the rate or the number of sockets, by
+    /// the authorizer or by `$connect`.
     pub handshakes_refused: u64,
     /// Messages from clients that were let through.
     pub messages_received: u64,

@@ -13,12 +13,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures::future::{OptionFuture, join};
-use http::{Request, StatusCode, request};
+use http::{Request, StatusCode, header, request};
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use self::admission::Admitted;
 use self::dispatch::Dispatcher;
@@ -63,14 +63,18 @@ impl<I: Integration> WebSocketFront<I> {
             Ok(handshake) => handshake,
             Err(refusal) => return *refusal,
         };
-        if !self.shared.connects.admits() {
+        let Some(place) = self.admit() else {
             self.shared.counters.handshakes_refused.count();
-            return reply::message(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
-        }
+            let mut refusal = reply::message(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+            // One that stays open would take up a file all the same.
+            reply::set(&mut refusal, header::CONNECTION, "close");
+            return refusal;
+        };
         let (answer, answered) = oneshot::channel();
         let socket = Socket {
             shared: Arc::clone(&self.shared),
             lifetime: self.lifetime.clone(),
+            place,
             answer,
         };
         let task = socket.live(peer, Box::new(head), handshake);
@@ -78,6 +82,13 @@ impl<I: Integration> WebSocketFront<I> {
         answered.await.unwrap_or_else(|_| {
             reply::message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         })
+    }
+
+    /// Finds a place for one more socket; `None` if there is none, or sockets
+    /// come too fast.
+    fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.shared.places).try_acquire_owned().ok()?;
+        self.shared.connects.admits().then_some(place)
     }
 }
 
@@ -127,6 +138,7 @@ impl Target {
 struct Socket<I> {
     shared: Arc<Shared<I>>,
     lifetime: Lifetime,
+    place: OwnedSemaphorePermit,
     answer: oneshot::Sender<Reply>,
 }
 
@@ -173,7 +185,11 @@ impl<I: Integration> Socket<I> {
         };
         // Neither waits for the other: not the function for a client that is
         // slow to close, nor the client for the function.
-        let to_client = Box::pin(OptionFuture::from(farewell.map(Farewell::say)));
+        let place = self.place;
+        let to_client = Box::pin(async move {
+            OptionFuture::from(farewell.map(Farewell::say)).await;
+            drop(place);
+        });
         let to_function = Box::pin(report(&shared, &connection, ended, dispatcher));
         let both = join(to_client, to_function);
         self.lifetime.abandoned.run_until_cancelled(both).await;

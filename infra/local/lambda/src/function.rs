@@ -107,6 +107,23 @@ impl Function {
             TryAcquireError::NoPermits => InvokeError::Throttled,
             TryAcquireError::Closed => InvokeError::ShuttingDown,
         })?;
+        self.invoke_with(permit, payload).await
+    }
+
+    pub(crate) async fn invoke_in_turn(
+        self: &Arc<Self>,
+        payload: Bytes,
+    ) -> Result<Bytes, InvokeError> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit = permit.map_err(|_closed| InvokeError::ShuttingDown)?;
+        self.invoke_with(permit, payload).await
+    }
+
+    async fn invoke_with(
+        self: &Arc<Self>,
+        permit: OwnedSemaphorePermit,
+        payload: Bytes,
+    ) -> Result<Bytes, InvokeError> {
         let (answer, answered) = oneshot::channel();
         self.dispatch(Invocation {
             request_id: Uuid::new_v4().to_string(),

@@ -86,7 +86,8 @@ impl Lambda {
         })
     }
 
-    /// Invokes a function and waits for its answer (`RequestResponse`).
+    /// Invokes a function and waits for its answer (`RequestResponse`); over
+    /// the reserved concurrency the invocation is throttled.
     ///
     /// `payload` and answer are JSON, as far as the function wants it; the host
     /// looks at neither.
@@ -94,12 +95,26 @@ impl Lambda {
     /// # Cancel safety
     /// The invocation goes on when the caller stops waiting for it, as on AWS.
     pub async fn invoke(&self, function: &str, payload: Bytes) -> Result<Bytes, InvokeError> {
-        let function = self.function(function)?;
-        let bytes = payload.len();
-        if bytes > MAX_REQUEST_BYTES {
-            return Err(InvokeError::PayloadTooLarge { bytes });
-        }
-        function.invoke(payload).await
+        self.accept(function, &payload)?.invoke(payload).await
+    }
+
+    /// Invokes a function as soon as its reserved concurrency allows, first
+    /// come, first served.
+    ///
+    /// This is for callers that would not meet the limit on AWS: there a
+    /// thousand environments would serve a thousand of them at once, and one
+    /// machine has a few. A function with a concurrency of 0 is never invoked.
+    ///
+    /// # Cancel safety
+    /// A caller that stops waiting leaves the line. An invocation that has
+    /// begun goes on, and keeps its place until it has ended.
+    pub async fn invoke_in_turn(
+        &self,
+        function: &str,
+        payload: Bytes,
+    ) -> Result<Bytes, InvokeError> {
+        let function = self.accept(function, &payload)?;
+        function.invoke_in_turn(payload).await
     }
 
     /// Starts one environment ahead of the first event, unless there is one,
@@ -135,6 +150,15 @@ impl Lambda {
             shared.killing.cancel();
             shared.environments.wait().await;
         }
+    }
+
+    fn accept(&self, name: &str, payload: &Bytes) -> Result<&Arc<Function>, InvokeError> {
+        let function = self.function(name)?;
+        let bytes = payload.len();
+        if bytes > MAX_REQUEST_BYTES {
+            return Err(InvokeError::PayloadTooLarge { bytes });
+        }
+        Ok(function)
     }
 
     fn function(&self, name: &str) -> Result<&Arc<Function>, InvokeError> {

@@ -29,8 +29,9 @@ const OVER_LIMIT_RETRY: Duration = Duration::from_secs(1);
 /// The queues of one account in one Region: a handle that is cheap to clone.
 ///
 /// Queues are addressed by name. Times are spans since the Unix epoch, counted
-/// by Tokio's clock from when the service was made. The last handle to be
-/// dropped stops the message move tasks.
+/// by Tokio's clock from when the service was made: a sleep of the machine is
+/// not counted, so that what was in flight before is in flight after it. The
+/// last handle to be dropped stops the message move tasks.
 #[derive(Clone)]
 pub struct Sqs {
     inner: Arc<Inner>,

@@ -32,10 +32,14 @@ const LARGEST_SMALL_AUDIENCE: u64 = 1_000;
 /// together.
 const SEGMENTS_EACH: u16 = 4;
 
-/// How many invocations of each function run at once.
-pub(super) fn concurrency(functions: &[FunctionConfig]) -> BTreeMap<String, usize> {
-    let limit = |function: &FunctionConfig| (function.name.clone(), function.max_concurrency);
-    functions.iter().map(limit).collect()
+/// How long a connection's row outlives the greatest age of its socket.
+const ROW_OUTLIVES: Duration = Duration::from_mins(10);
+/// The most time that a worker gets to end what it has begun.
+const LONGEST_DEADLINE_MARGIN: Duration = Duration::from_secs(6);
+
+/// The functions' names.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    fanout_functions::NAMES.into_iter().chain([SLICE_WORKER])
 }
 
 /// Configures all functions.
@@ -47,7 +51,7 @@ pub(super) fn configure(
     addresses: &Addresses,
 ) -> anyhow::Result<Vec<FunctionConfig>> {
     let mut functions = Vec::new();
-    for name in fanout_functions::NAMES.into_iter().chain([SLICE_WORKER]) {
+    for name in names() {
         let binary = if name == SLICE_WORKER { "worker" } else { name };
         let (program, args) = program_of(binary, options.functions.as_deref())?;
         let mut environment = shared_environment(options, addresses);
@@ -196,6 +200,10 @@ impl Lane {
             None => burst.min(LARGEST_SMALL_AUDIENCE),
         };
         let segments = options.slice_worker_concurrency * SEGMENTS_EACH;
+        // A push that is in flight when no more are started ends, is written
+        // down and what is left enqueued, all within the margin.
+        let margin = LONGEST_DEADLINE_MARGIN.min(options.worker_timeout / 2);
+        let push_timeout = margin / 3;
         let queue = |name: &str| queue_url(addresses, name);
         let Addresses { ws, stage, .. } = addresses;
         [
@@ -204,6 +212,8 @@ impl Lane {
             ("DEAD_LETTER_QUEUE_URL", queue(queues::DEAD_LETTERS)),
             ("PUSH_RATE_PER_SECOND", rate.to_string()),
             ("PUSH_BURST", burst.to_string()),
+            ("DEADLINE_MARGIN_MS", margin.as_millis().to_string()),
+            ("PUSH_TIMEOUT_MS", push_timeout.as_millis().to_string()),
             ("SMALL_AUDIENCE", small_audience.to_string()),
             ("SEGMENTS", segments.to_string()),
         ]
@@ -214,6 +224,7 @@ impl Lane {
 
 fn shared_environment(options: &Options, addresses: &Addresses) -> BTreeMap<String, String> {
     let Addresses { dynamodb, sqs, .. } = addresses;
+    let lifetime = options.max_connection_duration + ROW_OUTLIVES;
     [
         ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{dynamodb}")),
         ("AWS_ENDPOINT_URL_SQS", format!("http://{sqs}")),
@@ -225,6 +236,10 @@ fn shared_environment(options: &Options, addresses: &Addresses) -> BTreeMap<Stri
         (
             "NOTIFICATIONS_QUEUE_URL",
             queue_url(addresses, queues::NOTIFICATIONS),
+        ),
+        (
+            "CONNECTION_LIFETIME_SECONDS",
+            lifetime.as_secs().to_string(),
         ),
         ("LOG_LEVEL", options.log.clone()),
     ]

@@ -1,9 +1,10 @@
 //! The three tables, in an embedded DynamoDB.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use dynoxide::Database;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -28,6 +29,7 @@ pub(super) fn serve(
     data_dir: Option<&Path>,
     part: &mut Part,
 ) -> anyhow::Result<()> {
+    let lock = data_dir.map(lock).transpose()?;
     let database = open(data_dir)?;
     create_tables(&database)?;
     let listener = listener.into_std()?;
@@ -37,6 +39,7 @@ pub(super) fn serve(
     let thread = std::thread::Builder::new()
         .name("dynamodb".to_owned())
         .spawn(move || {
+            let _held = lock;
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
@@ -59,15 +62,34 @@ pub(super) fn serve(
     Ok(())
 }
 
+/// Makes a data directory this stack's own for as long as the file is open:
+/// two stacks would take each other's subscribers for gone.
+fn lock(directory: &Path) -> anyhow::Result<File> {
+    let using = || cannot_be_used(directory);
+    std::fs::create_dir_all(directory).with_context(using)?;
+    let file = File::create(directory.join("lock")).with_context(using)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let directory = directory.display();
+            bail!("--data-dir {directory}: is in use by another stack")
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(using),
+    }
+}
+
 fn open(data_dir: Option<&Path>) -> anyhow::Result<Database> {
     let Some(directory) = data_dir else {
         return Database::memory().context("cannot open the tables in memory");
     };
-    let using = || format!("--data-dir {}: cannot be used", directory.display());
-    std::fs::create_dir_all(directory).with_context(using)?;
+    let using = || cannot_be_used(directory);
     let file = directory.join("tables.sqlite");
     let file = file.to_str().context("not UTF-8").with_context(using)?;
     Database::new(file).with_context(using)
+}
+
+fn cannot_be_used(directory: &Path) -> String {
+    format!("--data-dir {}: cannot be used", directory.display())
 }
 
 fn create_tables(database: &Database) -> anyhow::Result<()> {

@@ -1,10 +1,8 @@
 //! What goes wrong, and what comes of it: nothing is lost, the ledger adds up.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use crate::stack::Stack;
+use crate::stack::{Stack, signal};
 
 #[tokio::test]
 async fn sockets_that_vanished_without_a_disconnect_are_found_gone() {
@@ -17,9 +15,7 @@ async fn sockets_that_vanished_without_a_disconnect_are_found_gone() {
         subscriber.vanish();
     }
     for id in &vanished {
-        while stack.is_connected(id).await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        stack.wait_until_disconnected(id).await;
     }
     let ledger = stack.settled(&stack.order().await).await;
     let counts = (&ledger["targeted"], &ledger["accepted"], &ledger["gone"]);
@@ -34,27 +30,48 @@ async fn sockets_that_vanished_without_a_disconnect_are_found_gone() {
 #[tokio::test]
 async fn throttled_pushes_are_tried_again_until_everybody_has_it() {
     // Workers that think they may push far more than the account allows.
-    let quotas = ["--account-rate", "200", "--account-burst", "150"];
-    let greed = [
+    let stack = Stack::start(&[
+        "--account-rate",
+        "200",
+        "--account-burst",
+        "20",
+        "--small-audience",
+        "200",
         "--env",
         "PUSH_RATE_PER_SECOND=5000",
         "--env",
         "PUSH_BURST=500",
-    ];
-    let faults = ["--faults", "throttle=10%,server-error=5%"];
-    let stack = Stack::start(
-        &[quotas, greed]
-            .concat()
-            .into_iter()
-            .chain(faults)
-            .collect::<Vec<_>>(),
-    )
+        "--faults",
+        "server-error=5%",
+        "--log",
+        "info",
+    ])
     .await;
-    let mut subscribers = stack.subscribe_many(100).await;
+    let mut subscribers = stack.subscribe_many(200).await;
     let ledger = stack.settled(&stack.order().await).await;
     assert_eq!(
         (&ledger["targeted"], &ledger["accepted"]),
-        (&json!(100), &json!(100))
+        (&json!(200), &json!(200))
+    );
+    for subscriber in &mut subscribers {
+        assert_eq!(subscriber.frame().await["type"], "book.ordered");
+    }
+    // No fault throttles here: it was the account's bucket.
+    let said = stack.process.logged("task ended").await;
+    let throttled = said
+        .split(' ')
+        .find_map(|word| word.strip_prefix("throttled="));
+    assert!(throttled.unwrap().parse::<u32>().unwrap() > 0, "{said}");
+}
+
+#[tokio::test]
+async fn workers_with_little_time_reach_everybody() {
+    let stack = Stack::start(&["--worker-timeout", "1s"]).await;
+    let mut subscribers = stack.subscribe_many(50).await;
+    let ledger = stack.settled(&stack.order().await).await;
+    assert_eq!(
+        (&ledger["targeted"], &ledger["accepted"]),
+        (&json!(50), &json!(50))
     );
     for subscriber in &mut subscribers {
         assert_eq!(subscriber.frame().await["type"], "book.ordered");
@@ -85,7 +102,7 @@ async fn a_worker_killed_half_way_is_made_up_for() {
     let location = stack.order().await;
     stack.wait_until_accepted(&location, 40).await;
     for pid in stack.processes_of("worker") {
-        stack.signal("KILL", pid).await;
+        signal("KILL", pid).await;
     }
     let ledger = stack.settled(&location).await;
     assert_eq!(
@@ -123,4 +140,36 @@ async fn duplicate_deliveries_of_tasks_push_nobody_twice() {
     for subscriber in &mut subscribers {
         assert_eq!(subscriber.count_arrived().await, 5);
     }
+}
+
+#[tokio::test]
+async fn what_ended_among_the_dead_letters_can_be_redriven() {
+    let stack = Stack::start(&["--env", "MAX_ATTEMPTS=2", "--env", "RETRY_BASE_MS=1"]).await;
+    let mut subscriber = stack.subscribe_with_small_buffer().await;
+    let who = subscriber.ask(json!({"action": "whoami"})).await;
+    // It does not read: what may wait for it is full at some time.
+    let target = json!({"connection": who["connectionId"]});
+    let body = json!({"type": "t", "data": "x".repeat(30_000), "target": target}).to_string();
+    let mut accepted = 0;
+    let failed = loop {
+        let location = stack.publish("/notifications", &body).await;
+        let ledger = stack.settled(&location).await;
+        if ledger["state"] == "failed" {
+            break location;
+        }
+        accepted += 1;
+        assert!(accepted < 500, "never refused");
+    };
+    stack.wait_for_dead_letters(1).await;
+
+    for _ in 0..accepted {
+        assert_eq!(subscriber.frame().await["type"], "t");
+    }
+    stack.redrive().await;
+    let id = failed.strip_prefix("/notifications/").unwrap();
+    assert_eq!(subscriber.frame().await["id"], id);
+    let ledger = stack.settled_after_all(&failed).await;
+    let counts = ["targeted", "accepted", "failed"].map(|name| ledger[name].clone());
+    assert_eq!(counts, [json!(1), json!(1), json!(0)]);
+    assert_eq!(stack.dead_letters().await, 0);
 }

@@ -2,13 +2,16 @@
 
 use serde_json::json;
 
-use crate::stack::{Stack, Subscriber};
+use crate::stack::{Stack, Subscriber, signal};
 
 const SOCKETS: usize = 5_000;
 const VANISHED: usize = SOCKETS / 50;
 
 #[tokio::test]
 async fn nothing_is_lost_though_workers_are_killed_three_times() {
+    // The clients' ends of the sockets are this process's files.
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    assert!(files > 6_000, "{files} open files are too few: ulimit -n");
     // At this rate the fan-out takes some seconds: time to be killed in.
     let stack = Stack::start(&[
         "--account-rate",
@@ -34,16 +37,14 @@ async fn nothing_is_lost_though_workers_are_killed_three_times() {
     let mut subscribers = stack.subscribe_many(SOCKETS).await;
     for subscriber in subscribers.drain(..VANISHED) {
         let id = subscriber.identify().await;
-        while stack.is_connected(&id).await {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        stack.wait_until_disconnected(&id).await;
     }
 
     let location = stack.order().await;
     for accepted in [500, 1_500, 2_500] {
         stack.wait_until_accepted(&location, accepted).await;
         for pid in stack.processes_of("worker") {
-            stack.signal("KILL", pid).await;
+            signal("KILL", pid).await;
         }
     }
     let ledger = stack.settled(&location).await;

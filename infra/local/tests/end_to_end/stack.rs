@@ -1,27 +1,35 @@
 //! Starts the real executable on free ports and talks to it as users do.
 
-use std::process::Stdio;
+mod process;
+mod subscriber;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
-use futures::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
-use tokio::time::{Instant, timeout};
-use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_tungstenite::tungstenite::Error as WebSocketError;
+
+pub(crate) use self::process::{Process, command, command_with_file_limit, signal};
+pub(crate) use self::subscriber::Subscriber;
 
 /// How long to wait for what should come: long, because the machine that runs
 /// the tests may be slow, and nothing waits for it when all is well.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What the system may hold for a client that does not read, in bytes.
+const SMALL_BUFFER: u32 = 4 * 1024;
+
+/// How long to wait before asking again.
+const POLL: Duration = Duration::from_millis(20);
 
 /// A signature in form: the gateway asks for its scope, and verifies no more.
 const SIGNATURE: &str = "AWS4-HMAC-SHA256 \
@@ -30,7 +38,7 @@ const SIGNATURE: &str = "AWS4-HMAC-SHA256 \
 
 /// A stack of its own, stopped when it is dropped.
 pub(crate) struct Stack {
-    child: Child,
+    pub(crate) process: Process,
     client: Client<HttpConnector, Full<Bytes>>,
     http: String,
     sqs: String,
@@ -45,22 +53,16 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-pub(crate) fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fanout-local"));
-    command
-        .args(["--http", "127.0.0.1:0", "--ws", "127.0.0.1:0"])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
 impl Stack {
     /// Starts a stack and waits for its ready line.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
-        let mut child = command(arguments).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self::of(command(arguments)).await
+    }
+
+    /// Starts a stack by a command and waits for its ready line.
+    pub(crate) async fn of(command: Command) -> Self {
+        let mut process = Process::spawn(command);
+        let mut lines = BufReader::new(process.stdout()).lines();
         let ready = timeout(PATIENCE, lines.next_line()).await;
         let ready = ready.expect("no ready line in time").unwrap();
         let ready = ready.expect("the stack ended before it was ready");
@@ -78,34 +80,19 @@ impl Stack {
             sqs: address("sqs"),
             ws: address("ws"),
             client: Client::builder(TokioExecutor::new()).build_http(),
-            child,
+            process,
         }
     }
 
     /// Stops the stack as Ctrl-C does; returns whether it ended well.
     pub(crate) async fn stop(mut self) -> bool {
-        self.signal("INT", self.pid()).await;
-        let ended = timeout(PATIENCE, self.child.wait()).await;
-        ended
-            .expect("the stack did not stop in time")
-            .unwrap()
-            .success()
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id().expect("the stack is running")
-    }
-
-    /// Sends a signal to a process of this stack.
-    pub(crate) async fn signal(&self, signal: &str, pid: u32) {
-        let mut kill = Command::new("kill");
-        let sent = kill.args(["-s", signal, &pid.to_string()]).status().await;
-        assert!(sent.unwrap().success());
+        signal("INT", self.process.pid()).await;
+        self.process.ended().await.success()
     }
 
     /// Returns the processes that run a function.
     pub(crate) fn processes_of(&self, function: &str) -> Vec<u32> {
-        let parent = self.pid().to_string();
+        let parent = self.process.pid().to_string();
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
         let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         pids.filter(|pid: &u32| {
@@ -157,32 +144,60 @@ impl Stack {
 
     /// Waits until a notification's ledger is settled, and returns it.
     pub(crate) async fn settled(&self, location: &str) -> Value {
+        self.settled_as_any_but(&["accepted", "in_progress"], location)
+            .await
+    }
+
+    /// Waits until a notification that had failed is settled, and returns its
+    /// ledger.
+    pub(crate) async fn settled_after_all(&self, location: &str) -> Value {
+        self.settled_as_any_but(&["accepted", "in_progress", "failed"], location)
+            .await
+    }
+
+    async fn settled_as_any_but(&self, states: &[&str], location: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let ledger = self.request("GET", location, "").await.body;
+            let ledger = self.ledger(location).await;
             let counts = ["accepted", "gone", "failed", "expired", "pending"];
             let sum: u64 = counts
                 .iter()
                 .map(|name| ledger[name].as_u64().unwrap())
                 .sum();
             assert_eq!(ledger["targeted"], sum, "the ledger adds up: {ledger}");
-            if !["accepted", "in_progress"].contains(&ledger["state"].as_str().unwrap()) {
+            if !states.contains(&ledger["state"].as_str().unwrap()) {
                 return ledger;
             }
             assert!(Instant::now() < deadline, "not settled: {ledger}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(POLL).await;
+        }
+    }
+
+    /// Reads a notification's ledger, asking again while that is throttled.
+    pub(crate) async fn ledger(&self, location: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.request("GET", location, "").await;
+            if answer.status != StatusCode::TOO_MANY_REQUESTS {
+                assert_eq!(answer.status, 200, "{answer:?}");
+                return answer.body;
+            }
+            assert!(Instant::now() < deadline, "always throttled");
+            sleep(POLL).await;
         }
     }
 
     /// Waits until so many of a notification's pushes were accepted.
     pub(crate) async fn wait_until_accepted(&self, location: &str, accepted: u64) {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let ledger = self.request("GET", location, "").await.body;
+            let ledger = self.ledger(location).await;
             assert_ne!(ledger["state"], "done", "too late: {ledger}");
             if ledger["accepted"].as_u64().unwrap() >= accepted {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            assert!(Instant::now() < deadline, "not accepted: {ledger}");
+            sleep(POLL).await;
         }
     }
 
@@ -197,8 +212,28 @@ impl Stack {
         count.as_str().unwrap().parse().unwrap()
     }
 
+    /// Waits until the dead-letter queue holds so many messages: the ledger is
+    /// written before one is sent.
+    pub(crate) async fn wait_for_dead_letters(&self, count: u64) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.dead_letters().await != count {
+            assert!(Instant::now() < deadline, "not {count} dead letters");
+            sleep(POLL).await;
+        }
+    }
+
+    /// Moves the dead letters back to the notifications' queue.
+    pub(crate) async fn redrive(&self) {
+        let arn = |queue: &str| format!("arn:aws:sqs:us-east-1:000000000000:{queue}");
+        let body = serde_json::json!({
+            "SourceArn": arn("dead-letters"),
+            "DestinationArn": arn("notifications"),
+        });
+        self.sqs("StartMessageMoveTask", &body).await;
+    }
+
     /// Calls an operation of SQS.
-    pub(crate) async fn sqs(&self, operation: &str, body: &Value) -> Value {
+    async fn sqs(&self, operation: &str, body: &Value) -> Value {
         let request = Request::post(&self.sqs)
             .header("content-type", "application/x-amz-json-1.0")
             .header("x-amz-target", format!("AmazonSQS.{operation}"))
@@ -218,8 +253,14 @@ impl Stack {
     }
 
     pub(crate) async fn try_subscribe(&self, query: &str) -> Result<Subscriber, WebSocketError> {
-        let (socket, _) = connect_async(format!("{}{query}", self.ws)).await?;
-        Ok(Subscriber { socket })
+        Subscriber::connect(&format!("{}{query}", self.ws), None).await
+    }
+
+    /// Opens a socket of a client that gets into difficulties soon when it does
+    /// not read.
+    pub(crate) async fn subscribe_with_small_buffer(&self) -> Subscriber {
+        let opened = Subscriber::connect(&self.ws, Some(SMALL_BUFFER));
+        opened.await.unwrap()
     }
 
     /// Opens many sockets.
@@ -233,8 +274,17 @@ impl Stack {
         subscribers
     }
 
+    /// Waits until the gateway has noticed that a connection is closed.
+    pub(crate) async fn wait_until_disconnected(&self, connection_id: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.is_connected(connection_id).await {
+            assert!(Instant::now() < deadline, "{connection_id} is still open");
+            sleep(POLL).await;
+        }
+    }
+
     /// Asks the `@connections` API whether a connection is open.
-    pub(crate) async fn is_connected(&self, connection_id: &str) -> bool {
+    async fn is_connected(&self, connection_id: &str) -> bool {
         let stage = self.ws.replacen("ws://", "http://", 1);
         let id = connection_id.replace('=', "%3D");
         let request = Request::get(format!("{stage}/%40connections/{id}"))
@@ -251,72 +301,11 @@ impl Stack {
     }
 }
 
-/// One open socket.
-pub(crate) struct Subscriber {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-}
-
-impl Subscriber {
-    pub(crate) async fn send(&mut self, message: Value) {
-        self.socket
-            .send(Message::text(message.to_string()))
-            .await
-            .unwrap();
-    }
-
-    /// Returns the next message.
-    pub(crate) async fn next(&mut self) -> Message {
-        let next = timeout(PATIENCE, self.socket.next()).await;
-        next.expect("nothing arrived in time")
-            .expect("the socket ended")
-            .unwrap()
-    }
-
-    /// Returns the next frame, which must be JSON.
-    pub(crate) async fn frame(&mut self) -> Value {
-        let message = self.next().await;
-        serde_json::from_str(message.to_text().unwrap()).unwrap()
-    }
-
-    /// Sends an action and returns its reply.
-    pub(crate) async fn ask(&mut self, message: Value) -> Value {
-        self.send(message).await;
-        self.frame().await
-    }
-
-    /// Returns how many frames are there already, by a ping that is answered
-    /// after them.
-    pub(crate) async fn count_arrived(&mut self) -> usize {
-        self.send(serde_json::json!({"action": "ping"})).await;
-        let mut arrived = 0;
-        while self.frame().await["type"] != "pong" {
-            arrived += 1;
-        }
-        arrived
-    }
-
-    /// Vanishes without a closing handshake.
-    pub(crate) fn vanish(self) {
-        drop(self.socket);
-    }
-}
-
 /// Runs the executable to its end, which must be a failure, and returns what it
 /// said.
 pub(crate) async fn fail_to_start(arguments: &[&str]) -> String {
-    let mut child = command(arguments).stderr(Stdio::piped()).spawn().unwrap();
-    let status = timeout(PATIENCE, child.wait())
-        .await
-        .expect("it runs")
-        .unwrap();
-    assert!(!status.success());
-    let mut said = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut said)
-        .await
-        .unwrap();
-    said
+    let output = timeout(PATIENCE, command(arguments).output()).await;
+    let output = output.expect("it did not end").unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
 }

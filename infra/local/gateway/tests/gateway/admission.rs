@@ -5,9 +5,9 @@ use http::Request;
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
-use crate::stage::{Stage, settings};
+use crate::stage::{Stage, next, settings};
 
 #[tokio::test]
 async fn a_handshake_waits_for_connect() {
@@ -137,6 +137,39 @@ async fn connecting_has_a_rate_of_its_own() {
     let _second = stage.try_connect("/prod", &[]).await.unwrap();
     let too_many = (429, r#"{"message":"Too Many Requests"}"#.into());
     assert_eq!(stage.refusal("/prod").await, too_many);
+}
+
+#[tokio::test]
+async fn sockets_beyond_the_limit_are_refused_before_connect_until_one_closes() {
+    let mut settings = settings();
+    settings.max_open_sockets = Some(2);
+    let mut stage = Stage::start(settings);
+    let (first, _) = stage.connect().await;
+    let (mut second, id) = stage.connect().await;
+    let too_many = (429, r#"{"message":"Too Many Requests"}"#.into());
+    assert_eq!(stage.refusal("/prod").await, too_many);
+    assert_eq!(stage.push(&id, "served").await, 200);
+    assert_eq!(next(&mut second).await, Message::text("served"));
+    drop(first);
+    // The next event is this one: nobody asked `$connect` about the refusal.
+    stage.event("disconnect").await;
+    // Its file is closed by another task.
+    while stage.try_connect("/prod", &[]).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert!(stage.gateway.statistics().handshakes_refused >= 1);
+}
+
+#[tokio::test]
+async fn a_refused_handshake_leaves_its_place() {
+    let mut settings = settings();
+    settings.max_open_sockets = Some(1);
+    let stage = Stage::start(settings);
+    let refusal = json!({"statusCode": 401});
+    stage.functions.answer("connect", Ok(refusal));
+    for _ in 0..3 {
+        assert_eq!(stage.refusal("/prod").await.0, 401);
+    }
 }
 
 #[tokio::test]

@@ -5,10 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanout_local_gateway::{IntegrationError, RateLimit, StaticRoute};
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use serde_json::json;
+use tokio::net::TcpStream;
 
-use crate::stage::{Stage, settings};
+use crate::stage::{SIGNATURE, Stage, settings};
 
 async fn post(stage: &Stage, path: &str, body: Bytes) -> Response<Bytes> {
     let request = Request::post(format!("http://{}{path}", stage.http))
@@ -97,11 +100,12 @@ async fn requests_over_the_accounts_rate_are_turned_away_but_not_pages() {
         body: "<p>hello".into(),
     }];
     let stage = Stage::start(settings);
-    for _ in 0..3 {
-        let page = Request::get(format!("http://{}/", stage.http));
+    for (method, body) in [("GET", "<p>hello"), ("GET", "<p>hello"), ("HEAD", "")] {
+        let page = Request::builder().method(method);
+        let page = page.uri(format!("http://{}/", stage.http));
         let page = stage.send(page.body(Full::default()).unwrap()).await;
         assert_eq!(page.headers()["content-type"], "text/html");
-        assert_eq!(page.body(), "<p>hello");
+        assert_eq!(page.body(), body);
     }
     assert_eq!(post(&stage, "/orders/1", Bytes::new()).await.status(), 200);
     let reply = post(&stage, "/orders/1", Bytes::new()).await;
@@ -122,4 +126,34 @@ async fn a_body_over_the_limit_is_refused() {
     assert_eq!(post(&stage, "/orders/1", fitting).await.status(), 200);
     let reply = post(&stage, "/orders/1", vec![b' '; 100_001].into()).await;
     check(&reply, 413, "Request Entity Too Large");
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_body_is_read_keeps_the_connection() {
+    let mut settings = settings();
+    settings.account = Some(RateLimit {
+        rate_per_second: 0,
+        burst: 0,
+    });
+    let stage = Stage::start(settings);
+    for (address, path) in [
+        (stage.http, "/orders/1"),
+        (stage.websocket, "/prod/@connections/TXzPWdnOjoECGjA="),
+    ] {
+        let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+        let (mut client, connection) = http1::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        for _ in 0..10 {
+            let request = Request::post(path)
+                .header("host", "localhost")
+                .header("authorization", SIGNATURE)
+                .body(Full::new(Bytes::from(vec![b'x'; 100_000])));
+            client.ready().await.unwrap();
+            let reply = client.send_request(request.unwrap()).await.unwrap();
+            assert_eq!(reply.status(), 429);
+            reply.into_body().collect().await.unwrap();
+        }
+        drop(client);
+        connection.await.unwrap().unwrap();
+    }
 }

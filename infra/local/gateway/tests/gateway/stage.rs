@@ -28,6 +28,10 @@ pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Outcome = Result<Value, IntegrationError>;
 type Body = dyn Fn(Value) -> BoxFuture<'static, Outcome> + Send + Sync;
 
+/// A signature, as far as the gateway looks.
+pub(crate) const SIGNATURE: &str =
+    "AWS4-HMAC-SHA256 Credential=AKIA/20261121/us-east-1/execute-api/aws4_request";
+
 /// Functions by name. Every event they get can be read from the stage.
 #[derive(Clone)]
 pub(crate) struct Functions {
@@ -177,11 +181,10 @@ impl Stage {
     pub(crate) async fn call(&self, method: &str, id: &str, body: Bytes) -> Response<Bytes> {
         let id = id.replace('=', "%3D");
         let uri = format!("http://{}/prod/%40connections/{id}", self.websocket);
-        let scope = "AKIA/20261121/us-east-1/execute-api/aws4_request";
-        let request = Request::builder().method(method).uri(uri).header(
-            "authorization",
-            format!("AWS4-HMAC-SHA256 Credential={scope}"),
-        );
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header("authorization", SIGNATURE);
         self.send(request.body(Full::new(body)).unwrap()).await
     }
 

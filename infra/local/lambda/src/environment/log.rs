@@ -8,8 +8,14 @@ use tracing::Level;
 /// pieces.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
-/// Re-emits each line of `output` under the target `lambda`, until it ends.
-pub(crate) async fn pass_on(output: impl AsyncRead + Unpin, function: String, environment: u64) {
+/// Re-emits each line of `output` under the target `lambda`, until it ends: at
+/// its own level, or at `plain` where the line is mere text.
+pub(crate) async fn pass_on(
+    output: impl AsyncRead + Unpin,
+    plain: Level,
+    function: String,
+    environment: u64,
+) {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
     loop {
@@ -23,13 +29,13 @@ pub(crate) async fn pass_on(output: impl AsyncRead + Unpin, function: String, en
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end();
         if !text.is_empty() {
-            emit(&function, environment, text);
+            emit(&function, environment, text, plain);
         }
     }
 }
 
-fn emit(function: &str, environment: u64, line: &str) {
-    let (level, text) = readable(line);
+fn emit(function: &str, environment: u64, line: &str, plain: Level) {
+    let (level, text) = readable(line, plain);
     // The level is part of an event's static description: one for each.
     macro_rules! emit_at {
         ($level:expr) => {
@@ -46,14 +52,14 @@ fn emit(function: &str, environment: u64, line: &str) {
 }
 
 /// Makes `target: message key=value …` of a line that `tracing-subscriber`'s
-/// JSON format wrote; leaves any other line as it is, at `INFO`.
-fn readable(line: &str) -> (Level, String) {
+/// JSON format wrote; leaves any other line as it is, at `plain`.
+fn readable(line: &str, plain: Level) -> (Level, String) {
     let Ok(Value::Object(mut event)) = serde_json::from_str(line) else {
-        return (Level::INFO, line.to_owned());
+        return (plain, line.to_owned());
     };
     let level = event.get("level").and_then(Value::as_str);
     let Some(level) = level.and_then(|level| level.parse().ok()) else {
-        return (Level::INFO, line.to_owned());
+        return (plain, line.to_owned());
     };
     let mut words = Vec::new();
     if let Some(target) = event.get("target").and_then(Value::as_str) {
@@ -94,7 +100,7 @@ mod tests {
 
     #[track_caller]
     fn check(line: &str, level: Level, text: &str) {
-        assert_eq!(readable(line), (level, text.to_owned()));
+        assert_eq!(readable(line, Level::INFO), (level, text.to_owned()));
     }
 
     #[test]
@@ -118,11 +124,10 @@ mod tests {
 
     #[test]
     fn other_lines_stay_as_they_are() {
-        check(
-            "thread 'main' panicked",
-            Level::INFO,
-            "thread 'main' panicked",
-        );
+        let panicked = "thread 'main' panicked";
+        for plain in [Level::INFO, Level::WARN] {
+            assert_eq!(readable(panicked, plain), (plain, panicked.to_owned()));
+        }
         check(r#"{"level":"loud"}"#, Level::INFO, r#"{"level":"loud"}"#);
         check("{}", Level::INFO, "{}");
         check("[1]", Level::INFO, "[1]");

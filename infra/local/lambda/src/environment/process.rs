@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tracing::Level;
 use uuid::Uuid;
 
 use super::log;
@@ -50,10 +51,13 @@ impl Process {
         let pid = child.id().unwrap_or_default();
         let mut output = JoinSet::new();
         if let Some(stdout) = child.stdout.take() {
-            output.spawn(log::pass_on(stdout, function.name.clone(), environment));
+            let name = function.name.clone();
+            output.spawn(log::pass_on(stdout, Level::INFO, name, environment));
         }
         if let Some(stderr) = child.stderr.take() {
-            output.spawn(log::pass_on(stderr, function.name.clone(), environment));
+            // A panic, most of all: the log is on standard output.
+            let name = function.name.clone();
+            output.spawn(log::pass_on(stderr, Level::WARN, name, environment));
         }
         Ok(Self { child, pid, output })
     }

@@ -38,7 +38,7 @@ pub(super) struct Poller<I, S> {
 
 /// Why a batch has no answer.
 enum NotProcessed {
-    /// No function has seen it, and none will.
+    /// No function will see it to its end: the messages are given back.
     Unseen(InvokeError),
     /// The invocation failed: the messages come back after their visibility
     /// timeout.

@@ -19,6 +19,7 @@ use fanout_local_lambda::{
     StartError,
 };
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// Cargo builds the examples before the tests, beside them.
@@ -142,6 +143,41 @@ async fn invocations_over_the_reserved_concurrency_are_throttled() {
     assert_eq!(lambda.environments("function").len(), 2);
     echo(&lambda).await;
     lambda.shutdown().await;
+}
+
+#[tokio::test]
+async fn callers_that_give_up_leave_the_line_to_those_who_wait() {
+    let lambda = host(FunctionConfig {
+        max_concurrency: 1,
+        ..function()
+    });
+    lambda.warm("function").await.unwrap();
+    let in_turn = |event: Value| {
+        let lambda = lambda.clone();
+        async move {
+            let event = event.to_string().into();
+            lambda.invoke_in_turn("function", event).await
+        }
+    };
+    // The first is invoked and the others stand in line when they give up.
+    let mut impatient = JoinSet::new();
+    for _ in 0..10 {
+        impatient.spawn(in_turn(json!({"do": "sleep", "ms": 300})));
+    }
+    let is_busy = || lambda.environments("function").iter().any(|e| e.is_busy);
+    eventually("the function is busy", is_busy).await;
+    impatient.shutdown().await;
+
+    let mut patient = JoinSet::new();
+    for _ in 0..10 {
+        patient.spawn(in_turn(json!({"do": "echo", "text": ""})));
+    }
+    for answer in patient.join_all().await {
+        answer.unwrap();
+    }
+    lambda.shutdown().await;
+    let late = in_turn(json!({"do": "echo", "text": ""})).await;
+    assert!(matches!(late, Err(InvokeError::ShuttingDown)), "{late:?}");
 }
 
 #[tokio::test]

@@ -59,7 +59,8 @@ async fn open(settings: Settings) -> Open {
         begun: Arc::default(),
         started: Instant::now(),
     };
-    let shared = Arc::new(Shared::new(settings, function.clone(), Clock::start()));
+    let clock = Clock::starting_at(jiff::Timestamp::UNIX_EPOCH);
+    let shared = Arc::new(Shared::new(settings, function.clone(), clock));
     let connection = Arc::new(Connection {
         id: ConnectionId::random(),
         connected_at: shared.clock.now(),
