@@ -150,6 +150,7 @@ async fn handle(
     let delivery = Delivery {
         body: &body,
         owner,
+        batch_size: 1,
         deadline,
     };
     worker.handle(&delivery).await.unwrap();
@@ -173,12 +174,14 @@ fn settings() -> Settings {
             max_outstanding: 1_000,
             page_size: 1_000,
             retry: retry::Policy {
-                max_attempts: 8,
+                max_failed: 8,
+                max_throttled: 100,
                 base: Duration::from_millis(100),
                 cap: Duration::from_secs(5),
             },
             patience: Duration::from_secs(1),
             checkpoint_every: Duration::from_secs(1),
+            handshake_grace: Duration::ZERO,
         },
         small_audience: 1_000,
         segments: 8,

@@ -42,6 +42,9 @@ pub struct Settings {
     pub patience: Duration,
     /// How often progress is written to the ledger.
     pub checkpoint_every: Duration,
+    /// A connection younger than this that is gone may still be in its
+    /// handshake: it counts as gone, but is not forgotten.
+    pub handshake_grace: Duration,
 }
 
 /// What a run is asked to do.
@@ -57,6 +60,9 @@ pub struct Job {
     pub topic: Option<Topic>,
     /// When to stop starting pushes.
     pub stop_at: Instant,
+    /// When to stop waiting for anything: who is in flight then counts as not
+    /// settled.
+    pub end_by: Instant,
     /// When the notification expires.
     pub expires_at: Option<Instant>,
 }
@@ -68,6 +74,10 @@ pub struct Report {
     pub progress: Progress,
     /// Why the run ended.
     pub ending: Ending,
+    /// Whether anybody was tried or settled, or the audience read on.
+    pub has_advanced: bool,
+    /// How many checkpoints were begun: the number of the last write.
+    pub checkpoints: u32,
     /// What it took.
     pub effort: Effort,
 }
@@ -85,7 +95,7 @@ pub enum Ending {
     Exhausted,
     /// The gateway refuses this caller.
     Forbidden,
-    /// The audience could not be read.
+    /// The audience could not be read on.
     Unreadable(StoreError),
     /// The lease was lost: another worker has the part.
     LeaseLost(LedgerError),

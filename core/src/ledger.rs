@@ -110,6 +110,20 @@ pub struct Lease {
     pub owner: String,
 }
 
+/// What the holder of a lease writes down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Counts the lease's entries, from 1: one that was thought lost and comes
+    /// in late does not undo a later one.
+    pub number: u32,
+    /// How far the part has come.
+    pub progress: Progress,
+    /// When this was so.
+    pub written_at: Timestamp,
+    /// Whether it is the last one, which gives the lease back.
+    pub is_last: bool,
+}
+
 /// What a worker finds when it begins a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
@@ -156,13 +170,11 @@ pub trait Ledger {
         until: Timestamp,
     ) -> impl Future<Output = Result<Begun, StoreError>> + Send;
 
-    /// Writes a part's progress; `release` gives the lease back.
+    /// Writes a part's progress, unless a later entry was written before.
     fn write(
         &self,
         lease: &Lease,
-        progress: &Progress,
-        now: Timestamp,
-        release: bool,
+        entry: &Entry,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Adds up the parts of a notification; `None` if it was never recorded.

@@ -12,7 +12,7 @@ use crate::audience::{Audience, Cursor, Page, Slice};
 use crate::clock::Clock;
 use crate::connection::{Connection, ConnectionId, Recipient};
 use crate::ledger::{
-    Begun, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
+    Begun, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
 };
 use crate::notification::{Notification, NotificationId};
 use crate::queue::{Lane, QueueError, TaskQueue};
@@ -39,6 +39,8 @@ struct Tables {
 struct PartRow {
     owner: String,
     lease_until: Option<Timestamp>,
+    /// The number of the lease's last entry.
+    entries: u32,
     progress: Option<Progress>,
     updated_at: Option<Timestamp>,
 }
@@ -174,33 +176,32 @@ impl Ledger for MemoryStore {
         if row.summary().state == PartState::Done {
             return Ok(Begun::Done);
         }
-        if let Some(held) = row.lease_until.filter(|held| *held > now) {
+        let held = row.lease_until.filter(|held| *held > now);
+        if let Some(held) = held.filter(|_| row.owner != lease.owner) {
             return Ok(Begun::Held(held));
         }
         row.owner.clone_from(&lease.owner);
         row.lease_until = Some(until);
+        row.entries = 0;
         Ok(row.progress.clone().map_or(Begun::Fresh, Begun::Resumed))
     }
 
-    async fn write(
-        &self,
-        lease: &Lease,
-        progress: &Progress,
-        now: Timestamp,
-        release: bool,
-    ) -> Result<(), LedgerError> {
+    async fn write(&self, lease: &Lease, entry: &Entry) -> Result<(), LedgerError> {
         let mut tables = self.tables();
         let key = (lease.notification_id, lease.part.clone());
         let row = tables.parts.get_mut(&key);
-        let Some(row) = row.filter(|row| row.owner == lease.owner) else {
+        let is_writable =
+            |row: &&mut PartRow| row.owner == lease.owner && row.entries <= entry.number;
+        let Some(row) = row.filter(is_writable) else {
             return Err(LedgerError::LeaseLost {
                 notification_id: lease.notification_id,
                 part: lease.part.clone(),
             });
         };
-        row.progress = Some(progress.clone());
-        row.updated_at = Some(now);
-        if release {
+        row.entries = entry.number;
+        row.progress = Some(entry.progress.clone());
+        row.updated_at = Some(entry.written_at);
+        if entry.is_last {
             row.lease_until = None;
         }
         Ok(())

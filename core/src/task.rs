@@ -146,16 +146,27 @@ pub struct Outstanding {
     /// Whom to push to.
     #[serde(flatten)]
     pub recipient: Recipient,
-    /// How many attempts failed so far.
-    #[serde(default)]
-    pub attempts: u32,
+    /// How often it was tried so far.
+    #[serde(flatten)]
+    pub tries: Tries,
+}
+
+/// How often a recipient was tried without being settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tries {
+    /// Attempts that failed: timeouts, resets, server errors.
+    pub failed: u32,
+    /// Attempts that were throttled. They say nothing against the connection,
+    /// so that it gets many more of them.
+    pub throttled: u32,
 }
 
 impl From<Recipient> for Outstanding {
     fn from(recipient: Recipient) -> Self {
         Self {
             recipient,
-            attempts: 0,
+            tries: Tries::default(),
         }
     }
 }
@@ -230,7 +241,10 @@ mod tests {
                     connection_id: "TXzPWdnOjoECGjB=".into(),
                     connected_at: Timestamp::from_millisecond(1_700_000_000_000).unwrap(),
                 },
-                attempts: 2,
+                tries: Tries {
+                    failed: 2,
+                    throttled: 1,
+                },
             }],
         }
     }

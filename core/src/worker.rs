@@ -18,12 +18,17 @@ use crate::audience::{Audience, Slice};
 use crate::clock::Clock;
 use crate::fanout::pacer::Pacer;
 use crate::fanout::{self, Effort, Ending, FanOut, Job, Ports, Report};
-use crate::ledger::{Begun, Lease, Ledger, LedgerError, PartState, PartSummary, Progress};
+use crate::ledger::{Begun, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress};
 use crate::notification::Target;
 use crate::push::Pusher;
 use crate::queue::{Lane, QueueError, TaskQueue};
 use crate::store::{Registry, StoreError};
-use crate::task::{Left, Outstanding, Part, Task, TaskError, Unread, Work};
+use crate::task::{Left, Outstanding, Part, Task, TaskError, Tries, Work};
+
+/// The most time that is kept for the last word.
+const LAST_WORD: Duration = Duration::from_secs(2);
+/// How long what is left waits when going on at once would get no further.
+const STANDSTILL_DELAY: Duration = Duration::from_secs(1);
 
 /// How a worker cuts, and when it stops.
 #[derive(Clone, Copy, Debug)]
@@ -37,9 +42,9 @@ pub struct Settings {
     pub segments: u16,
     /// Into how many shards a topic's subscriptions are stored, and cut.
     pub topic_shards: u16,
-    /// How long before the invocation's end to stop starting pushes. Longer
-    /// than the pusher's attempt timeout, so that those in flight can end and
-    /// be written down.
+    /// How long before the invocation's end to stop starting pushes. At least
+    /// the pusher's attempt timeout and the time for the [`last_word`], so that
+    /// those in flight can end and be written down.
     pub deadline_margin: Duration,
 }
 
@@ -49,8 +54,11 @@ pub struct Delivery<'a> {
     /// The message's body.
     pub body: &'a str,
     /// Names this delivery and no other, such as the request id and the
-    /// message id together.
+    /// record's place in the batch together.
     pub owner: &'a str,
+    /// How many tasks the worker was given together: they share its places for
+    /// pushes in flight.
+    pub batch_size: usize,
     /// When the invocation ends.
     pub deadline: Timestamp,
 }
@@ -90,6 +98,12 @@ pub enum WorkError {
          and the execute-api:ManageConnections permission; no connection was deleted"
     )]
     Forbidden,
+    /// The time was up before the run began: one like it would never end.
+    #[error(
+        "the invocation was out of time before its first push: its timeout must be \
+         well above DEADLINE_MARGIN_MS"
+    )]
+    NoTime,
     /// The ledger could not be written, or the lease was lost.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -175,15 +189,21 @@ where
                 Survey::Large(slices) => return self.cut(&task, &lease, slices).await,
             },
         };
+        let stop_at = self.before(delivery.deadline, self.settings.deadline_margin);
+        if stop_at <= Instant::now() {
+            self.write(&lease, 1, &progress, true).await?;
+            return Err(WorkError::NoTime);
+        }
         let job = Job {
             lease: lease.clone(),
             progress,
             payload: Bytes::from(task.frame.clone()),
             topic: task.topic.clone(),
-            stop_at: self.stop_at(delivery.deadline),
+            stop_at,
+            end_by: self.before(delivery.deadline, last_word(self.settings.deadline_margin)),
             expires_at: task.expires_at.map(|time| self.clock.instant_of(time)),
         };
-        let report = self.fanout.run(job).await;
+        let report = self.fanout.run(job, delivery.batch_size).await;
         self.finish(task, &lease, report).await
     }
 
@@ -241,7 +261,7 @@ where
             slices: Some(slices),
             ..Progress::default()
         };
-        self.write(lease, &progress, false).await?;
+        self.write(lease, 1, &progress, false).await?;
         let slices_of = Slice::cut(target, slices, slices);
         let tasks: Vec<_> = slices_of
             .into_iter()
@@ -255,7 +275,7 @@ where
             .send(Lane::Slices, &tasks, Duration::ZERO)
             .await?;
         progress.state = PartState::Done;
-        self.write(lease, &progress, true).await?;
+        self.write(lease, 2, &progress, true).await?;
         info!(notification_id = %task.notification_id, slices, "audience cut");
         Ok(Handled::Cut(slices))
     }
@@ -270,20 +290,20 @@ where
         let Report {
             mut progress,
             ending,
+            has_advanced,
+            checkpoints,
             effort,
         } = report;
+        let last = checkpoints + 1;
+        let lane = lane_of(&task.part);
         let (handled, next) = match ending {
             Ending::LeaseLost(error) => return Err(error.into()),
             Ending::Complete => (Handled::Done, None),
             Ending::OutOfTime if progress.left.is_empty() => (Handled::Done, None),
-            Ending::OutOfTime => {
-                let lane = lane_of(&progress.left);
-                (Handled::Continued, Some((lane, Duration::ZERO)))
-            }
-            Ending::Waiting(wait) => {
-                let lane = lane_of(&progress.left);
-                (Handled::Continued, Some((lane, wait)))
-            }
+            Ending::OutOfTime if has_advanced => (Handled::Continued, Some((lane, Duration::ZERO))),
+            // Others took the rate, or a page took all the time.
+            Ending::OutOfTime => (Handled::Continued, Some((lane, STANDSTILL_DELAY))),
+            Ending::Waiting(wait) => (Handled::Continued, Some((lane, wait))),
             Ending::Exhausted => {
                 progress.state = PartState::DeadLettered;
                 (
@@ -293,15 +313,19 @@ where
             }
             // What is settled is kept; the queue's redelivery does the rest.
             Ending::Forbidden => {
-                self.write(lease, &progress, true).await?;
+                self.write(lease, last, &progress, true).await?;
                 return Err(WorkError::Forbidden);
             }
+            Ending::Unreadable(error) if has_advanced => {
+                warn!(part = %task.part, %error, "audience was not read to its end");
+                (Handled::Continued, Some((lane, STANDSTILL_DELAY)))
+            }
             Ending::Unreadable(error) => {
-                self.write(lease, &progress, true).await?;
+                self.write(lease, last, &progress, true).await?;
                 return Err(error.into());
             }
         };
-        self.write(lease, &progress, true).await?;
+        self.write(lease, last, &progress, true).await?;
         log(&task, &progress, effort, handled);
         if let Some((lane, delay)) = next {
             let task = Task {
@@ -316,18 +340,30 @@ where
     async fn write(
         &self,
         lease: &Lease,
+        number: u32,
         progress: &Progress,
-        release: bool,
+        is_last: bool,
     ) -> Result<(), LedgerError> {
-        let now = self.clock.now();
-        self.store.write(lease, progress, now, release).await
+        let entry = Entry {
+            number,
+            progress: progress.clone(),
+            written_at: self.clock.now(),
+            is_last,
+        };
+        self.store.write(lease, &entry).await
     }
 
-    fn stop_at(&self, deadline: Timestamp) -> Instant {
-        let margin = SignedDuration::try_from(self.settings.deadline_margin);
-        let stop = deadline - margin.unwrap_or(SignedDuration::ZERO);
-        self.clock.instant_of(stop)
+    fn before(&self, deadline: Timestamp, margin: Duration) -> Instant {
+        let margin = SignedDuration::try_from(margin).unwrap_or(SignedDuration::ZERO);
+        self.clock.instant_of(deadline - margin)
     }
+}
+
+/// How much of a deadline margin is for the last word: to write the last entry
+/// and to enqueue what is left. A run is over by then, whatever is in flight.
+#[must_use]
+pub fn last_word(deadline_margin: Duration) -> Duration {
+    LAST_WORD.min(deadline_margin / 2)
 }
 
 /// What a survey of an audience found.
@@ -338,12 +374,13 @@ enum Survey {
     Large(u16),
 }
 
-/// A slice's rest is work for the slices' lane; a few connections are finished
-/// where they are.
-fn lane_of(left: &Left) -> Lane {
-    match left.unread {
-        Some(Unread { .. }) => Lane::Slices,
-        None => Lane::Notifications,
+/// What is left of a part goes on in the lane where it belongs: the stragglers
+/// of a broadcast do not hold up small notifications either.
+fn lane_of(part: &Part) -> Lane {
+    if *part == Part::root() {
+        Lane::Notifications
+    } else {
+        Lane::Slices
     }
 }
 
@@ -353,7 +390,7 @@ fn with_attempts_renewed(mut progress: Progress) -> Progress {
     if progress.state == PartState::DeadLettered {
         progress.state = PartState::Open;
         for outstanding in &mut progress.left.outstanding {
-            outstanding.attempts = 0;
+            outstanding.tries = Tries::default();
         }
     }
     progress

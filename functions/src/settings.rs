@@ -133,11 +133,14 @@ impl Worker {
             },
         );
         let push_timeout = read.milliseconds("PUSH_TIMEOUT_MS", 3_000, 100..=29_000);
-        let deadline_margin = read.milliseconds("DEADLINE_MARGIN_MS", 5_000, 200..=60_000);
-        read.require(deadline_margin > push_timeout, || {
-            "DEADLINE_MARGIN_MS: must be more than PUSH_TIMEOUT_MS, \
-             so that pushes in flight can end before the invocation does"
-                .to_owned()
+        let deadline_margin = read.milliseconds("DEADLINE_MARGIN_MS", 6_000, 200..=60_000);
+        let last_word = worker::last_word(deadline_margin);
+        read.require(deadline_margin >= push_timeout + last_word, || {
+            format!(
+                "DEADLINE_MARGIN_MS: must be at least PUSH_TIMEOUT_MS and {} more, \
+                 so that pushes in flight can end and be written down",
+                last_word.as_millis()
+            )
         });
         let max_in_flight = read.number("MAX_IN_FLIGHT", 256, 1..=900);
         let settings = Self {
@@ -152,15 +155,17 @@ impl Worker {
                     max_outstanding: read.number("MAX_OUTSTANDING", 1_000, 1..=2_000),
                     page_size: read.number("PAGE_SIZE", 1_000, 1..=10_000),
                     retry: retry::Policy {
-                        max_attempts: read.number("MAX_ATTEMPTS", 8, 1..=100),
+                        max_failed: read.number("MAX_FAILED", 8, 1..=100),
+                        max_throttled: read.number("MAX_THROTTLED", 100, 1..=10_000),
                         base: read.milliseconds("RETRY_BASE_MS", 100, 1..=60_000),
                         cap: read.milliseconds("RETRY_CAP_MS", 5_000, 1..=900_000),
                     },
                     patience: read.milliseconds("PATIENCE_MS", 1_000, 0..=60_000),
+                    handshake_grace: read.milliseconds("HANDSHAKE_GRACE_MS", 30_000, 0..=60_000),
                     checkpoint_every: read.milliseconds("CHECKPOINT_MS", 1_000, 100..=60_000),
                 },
                 small_audience: read.number("SMALL_AUDIENCE", 1_000, 0..=2_000),
-                segments: read.number("SEGMENTS", 8, 1..=1_000),
+                segments: read.number("SEGMENTS", 8, 1..=128),
                 topic_shards: store.topic_shards,
                 deadline_margin,
             },
@@ -229,8 +234,11 @@ mod tests {
 
     #[test]
     fn pushes_in_flight_must_have_time_to_end() {
-        let problem = worker_with(&[("DEADLINE_MARGIN_MS", "3000")]).unwrap_err();
-        assert!(problem.contains("more than PUSH_TIMEOUT_MS"), "{problem}");
+        let problem = worker_with(&[("DEADLINE_MARGIN_MS", "4000")]).unwrap_err();
+        assert!(
+            problem.contains("at least PUSH_TIMEOUT_MS and 2000 more"),
+            "{problem}"
+        );
     }
 
     #[test]

@@ -45,7 +45,13 @@ where
         // By its place, not its id: a queue may deliver a message twice in one
         // batch.
         let owner = format!("{}/{n}", context.request_id);
-        let is_handled = handle_record(worker, record, &owner, deadline).await;
+        let delivery = Delivery {
+            body: record.body.as_deref().unwrap_or_default(),
+            owner: &owner,
+            batch_size: batch.records.len(),
+            deadline,
+        };
+        let is_handled = handle_record(worker, record, &delivery).await;
         (!is_handled).then(|| record.message_id.clone().unwrap_or_default())
     });
     let mut response = SqsBatchResponse::default();
@@ -63,8 +69,7 @@ where
 async fn handle_record<S, P, Q>(
     worker: &Worker<S, P, Q>,
     record: &SqsMessage,
-    owner: &str,
-    deadline: Timestamp,
+    delivery: &Delivery<'_>,
 ) -> bool
 where
     S: Audience + Registry + Ledger + Clone + Send + Sync,
@@ -72,12 +77,7 @@ where
     Q: TaskQueue + Send + Sync,
 {
     let message_id = record.message_id.as_deref().unwrap_or_default();
-    let delivery = Delivery {
-        body: record.body.as_deref().unwrap_or_default(),
-        owner,
-        deadline,
-    };
-    match AssertUnwindSafe(worker.handle(&delivery))
+    match AssertUnwindSafe(worker.handle(delivery))
         .catch_unwind()
         .await
     {

@@ -57,6 +57,7 @@ pub(super) struct Book {
     given_up: Vec<Outstanding>,
     next_ticket: Ticket,
     verdict: Option<Verdict>,
+    has_advanced: bool,
 }
 
 struct UntakenPage {
@@ -76,10 +77,9 @@ impl Book {
         };
         // A worker before this one gave up on some. Tried again and again, they
         // could use up the time of every run before anybody else is taken.
-        let max_attempts = settings.retry.max_attempts;
         let (given_up, named): (Vec<_>, Vec<_>) = outstanding
             .into_iter()
-            .partition(|one: &Outstanding| one.attempts >= max_attempts);
+            .partition(|one: &Outstanding| settings.retry.is_used_up(one.tries));
         Self {
             settings,
             counts: progress.counts,
@@ -93,6 +93,7 @@ impl Book {
             given_up,
             next_ticket: 0,
             verdict: None,
+            has_advanced: false,
         }
     }
 
@@ -126,9 +127,10 @@ impl Book {
     /// Settles everybody who waits, if there is a verdict.
     pub(super) fn apply_verdict(&mut self) {
         let Some(verdict) = self.verdict else { return };
-        let mut settled = self.named.len() + self.waiting.len();
+        let mut settled = self.named.len() + self.waiting.len() + self.given_up.len();
         self.named.clear();
         self.waiting.clear();
+        self.given_up.clear();
         for page in &mut self.pages {
             settled += page.recipients.len();
             if let Some(last) = page.recipients.back() {
@@ -137,6 +139,7 @@ impl Book {
             page.recipients.clear();
         }
         self.drop_taken_pages();
+        self.has_advanced |= settled > 0;
         match verdict {
             Verdict::Expired => self.counts.expired += settled as u64,
             Verdict::Failed => self.counts.failed += settled as u64,
@@ -159,6 +162,7 @@ impl Book {
             self.take()
         };
         let next = next?;
+        self.has_advanced = true;
         let ticket = self.ticket();
         self.in_flight.insert(ticket, next.clone());
         Some((ticket, next))
@@ -175,8 +179,16 @@ impl Book {
         let Some(mut ended) = self.in_flight.remove(&ticket) else {
             return Consequence::None;
         };
-        let attempt = ended.attempts.saturating_add(1);
-        match decide(&self.settings.retry, attempt, outcome, jitter) {
+        match outcome {
+            PushOutcome::Throttled { .. } => ended.tries.throttled += 1,
+            PushOutcome::Transient { .. } => ended.tries.failed += 1,
+            PushOutcome::Accepted
+            | PushOutcome::Gone
+            | PushOutcome::TooLarge
+            | PushOutcome::Forbidden
+            | PushOutcome::Rejected { .. } => {}
+        }
+        match decide(&self.settings.retry, ended.tries, outcome, jitter) {
             Decision::Accepted => self.counts.accepted += 1,
             Decision::Gone => {
                 self.counts.gone += 1;
@@ -188,14 +200,10 @@ impl Book {
                 self.settle_rest_as(Verdict::Failed);
             }
             Decision::Retry(wait) => {
-                ended.attempts = attempt;
                 let ticket = self.ticket();
                 self.waiting.insert((now + wait, ticket), ended);
             }
-            Decision::Exhausted => {
-                ended.attempts = attempt;
-                self.given_up.push(ended);
-            }
+            Decision::Exhausted => self.given_up.push(ended),
             Decision::Abort => {
                 let ticket = self.ticket();
                 self.waiting.insert((now, ticket), ended);
@@ -228,6 +236,16 @@ impl Book {
     /// Whether somebody used up its attempts.
     pub(super) fn has_given_up(&self) -> bool {
         !self.given_up.is_empty()
+    }
+
+    /// Whether anybody was tried or settled, or the audience read on.
+    pub(super) fn has_advanced(&self) -> bool {
+        self.has_advanced
+    }
+
+    /// Whether nobody is left to be taken from the pages that were read.
+    pub(super) fn is_drained(&self) -> bool {
+        self.in_flight.is_empty() && !self.has_untaken()
     }
 
     /// Where the part stands: who is in flight counts as not settled.
@@ -275,6 +293,7 @@ impl Book {
 
     fn drop_taken_pages(&mut self) {
         while let Some(page) = self.pages.pop_front_if(|page| page.recipients.is_empty()) {
+            self.has_advanced = true;
             if page.next.is_some() {
                 self.taken = page.next;
             }

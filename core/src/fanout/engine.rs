@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::OptionFuture;
@@ -12,12 +13,13 @@ use tracing::{debug, warn};
 use super::book::{Book, Consequence, Ticket, Verdict};
 use super::pacer::Pacer;
 use super::{Effort, Ending, Job, Report, Settings};
-use crate::audience::Audience;
+use crate::audience::{Audience, Cursor, Page, Slice};
 use crate::clock::Clock;
 use crate::connection::{ConnectionId, Recipient};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Entry, Ledger, LedgerError};
 use crate::push::{PushOutcome, Pusher};
-use crate::store::Registry;
+use crate::store::{Registry, StoreError};
+use crate::task::Tries;
 
 /// How many connections are forgotten in one call.
 const FORGET_AT_ONCE: usize = 25;
@@ -58,7 +60,8 @@ where
     }
 
     /// Pushes to everybody who is left in the job's part, until they are
-    /// settled or the run must end.
+    /// settled or the run must end. `batch_size` runs share the places for
+    /// pushes in flight.
     ///
     /// Writes checkpoints to the ledger on the way; the last word, the report,
     /// is the caller's to write.
@@ -70,19 +73,27 @@ where
         clippy::too_many_lines,
         reason = "one loop: what it starts and what it waits for share all of its state"
     )]
-    pub async fn run(&self, job: Job) -> Report {
+    pub async fn run(&self, job: Job, batch_size: usize) -> Report {
         let Job {
             lease,
             progress,
             payload,
             topic,
             stop_at,
+            end_by,
             expires_at,
         } = job;
         let Ports { store, pusher } = &self.ports;
-        let mut book = Book::open(self.settings, progress);
+        let max_in_flight = (self.settings.max_in_flight / batch_size.max(1)).max(1);
+        let settings = Settings {
+            max_in_flight,
+            ..self.settings
+        };
+        let mut book = Book::open(settings, progress);
         let mut effort = Effort::default();
         let mut ending = None;
+        let mut unreadable = None;
+        let mut checkpoints = 0;
         let mut in_flight = FuturesUnordered::new();
         let mut unforgotten: Vec<Recipient> = Vec::new();
         let mut reading = pin!(OptionFuture::from(None));
@@ -97,11 +108,15 @@ where
                 book.settle_rest_as(Verdict::Expired);
             }
             book.apply_verdict();
-            if ending.is_none() && stop_at <= now {
-                ending = Some(Ending::OutOfTime);
+            if stop_at <= now {
+                ending.get_or_insert(Ending::OutOfTime);
+            }
+            // Whoever is gone and not yet forgotten will be found gone again.
+            if end_by <= now {
+                break;
             }
 
-            let mut wake = stop_at;
+            let mut wake = if stop_at <= now { end_by } else { stop_at };
             if ending.is_none() {
                 while unforgotten.len() < MAX_UNFORGOTTEN && book.can_start(now) {
                     if let Err(until) = self.pacer.try_start() {
@@ -113,19 +128,26 @@ where
                     };
                     effort.pushes += 1;
                     let id = next.recipient.connection_id;
-                    in_flight.push(attempt(pusher, ticket, next.attempts, id, &payload));
+                    in_flight.push(attempt(pusher, ticket, next.tries, id, &payload));
                 }
-                if !is_reading && let Some((slice, after)) = book.wants_page() {
+                if !is_reading
+                    && unreadable.is_none()
+                    && let Some((slice, after)) = book.wants_page()
+                {
                     let limit = self.settings.page_size;
                     reading.set(Some(read(store, slice, after, limit)).into());
                     is_reading = true;
                 }
                 if !is_writing && checkpoint_at <= now {
-                    let progress = book.progress();
-                    let written_at = self.clock.now();
+                    checkpoints += 1;
+                    let entry = Entry {
+                        number: checkpoints,
+                        progress: book.progress(),
+                        written_at: self.clock.now(),
+                        is_last: false,
+                    };
                     let lease = &lease;
-                    let checkpoint =
-                        async move { store.write(lease, &progress, written_at, false).await };
+                    let checkpoint = async move { store.write(lease, &entry).await };
                     writing.set(Some(checkpoint).into());
                     is_writing = true;
                 }
@@ -140,7 +162,13 @@ where
             }
 
             if ending.is_none() {
-                ending = self.ending_of(&book, is_reading, now);
+                ending = if book.is_drained()
+                    && let Some(error) = unreadable.take()
+                {
+                    Some(Ending::Unreadable(error))
+                } else {
+                    self.ending_of(&book, is_reading, now)
+                };
             }
             if ending.is_some() && in_flight.is_empty() && !is_forgetting && !is_writing {
                 break;
@@ -153,14 +181,20 @@ where
             }
             tokio::select! {
                 biased;
-                Some((ticket, attempts, outcome)) = in_flight.next(), if !in_flight.is_empty() => {
+                Some((ticket, tries, outcome)) = in_flight.next(), if !in_flight.is_empty() => {
                     effort.note(outcome);
-                    let is_first = attempts == 0;
+                    let is_first = tries == Tries::default();
                     let is_throttled = matches!(outcome, PushOutcome::Throttled { .. });
-                    self.pacer.note(is_throttled && is_first);
+                    if is_first || !is_throttled {
+                        self.pacer.note(is_throttled);
+                    }
                     match book.end(ticket, outcome, Instant::now(), fastrand::f64()) {
                         Consequence::None => {}
-                        Consequence::Forget(recipient) => unforgotten.push(recipient),
+                        Consequence::Forget(recipient) => {
+                            if self.is_settled_in(&recipient) {
+                                unforgotten.push(recipient);
+                            }
+                        }
                         Consequence::Abort => {
                             ending.get_or_insert(Ending::Forbidden);
                         }
@@ -170,9 +204,8 @@ where
                     is_reading = false;
                     match page {
                         Ok(page) => book.add_page(page),
-                        Err(error) => {
-                            ending.get_or_insert(Ending::Unreadable(error));
-                        }
+                        // What was read is finished first.
+                        Err(error) => unreadable = Some(error),
                     }
                 }
                 Some(forgotten) = &mut forgetting, if is_forgetting => {
@@ -196,14 +229,24 @@ where
                         }
                     }
                 }
-                () = sleep_until(wake), if ending.is_none() => {}
+                () = sleep_until(wake) => {}
             }
         }
         Report {
             progress: book.progress(),
             ending: ending.unwrap_or(Ending::Complete),
+            has_advanced: book.has_advanced(),
+            checkpoints,
             effort,
         }
+    }
+
+    /// Whether a connection has had the time to end its handshake. Its row is
+    /// stored before the socket opens, and a push in between finds it gone
+    /// (<https://repost.aws/knowledge-center/410-gone-api-gateway>).
+    fn is_settled_in(&self, recipient: &Recipient) -> bool {
+        let age = self.clock.now().duration_since(recipient.connected_at);
+        Duration::try_from(age).is_ok_and(|age| age >= self.settings.handshake_grace)
     }
 
     /// Whether there is nothing more that this run could do, and why.
@@ -228,21 +271,21 @@ where
 async fn attempt<P: Pusher>(
     pusher: &P,
     ticket: Ticket,
-    attempts: u32,
+    tries: Tries,
     connection: ConnectionId,
     payload: &Bytes,
-) -> (Ticket, u32, PushOutcome) {
+) -> (Ticket, Tries, PushOutcome) {
     let outcome = pusher.push(&connection, payload).await;
-    debug!(connection_id = %connection, attempt = attempts + 1, ?outcome, "push ended");
-    (ticket, attempts, outcome)
+    debug!(connection_id = %connection, ?tries, ?outcome, "push ended");
+    (ticket, tries, outcome)
 }
 
 async fn read<S: Audience>(
     store: &S,
-    slice: crate::audience::Slice,
-    after: Option<crate::audience::Cursor>,
+    slice: Slice,
+    after: Option<Cursor>,
     limit: u32,
-) -> Result<crate::audience::Page, crate::store::StoreError> {
+) -> Result<Page, StoreError> {
     store.page(&slice, after.as_ref(), limit).await
 }
 

@@ -86,9 +86,9 @@ impl Pacer {
         }
     }
 
-    /// Notes how a push ended. `is_throttled` counts a connection's first
-    /// throttled attempt only: one that is throttled over and over is a slow
-    /// client, not a busy account.
+    /// Notes how a push ended, be it the first of its connection or any that was
+    /// not throttled. A connection that is throttled over and over is a slow
+    /// client, and says nothing of the account.
     pub fn note(&self, is_throttled: bool) {
         self.speed().note(Instant::now(), is_throttled);
     }

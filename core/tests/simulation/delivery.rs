@@ -9,13 +9,13 @@ use fanout_core::connection::{ConnectionId, Recipient};
 use fanout_core::ledger::{Begun, PartState, Progress};
 use fanout_core::notification::NotificationId;
 use fanout_core::push::PushOutcome;
-use fanout_core::task::{Part, Task, Work};
+use fanout_core::task::{Part, Task, Tries, Work};
 use tokio::time::Instant;
 
 use crate::audit::audit;
 use crate::invariants::Invariant;
 use crate::script::Shape;
-use crate::world::{CHECKPOINT_EVERY, MAX_ATTEMPTS};
+use crate::world::{CHECKPOINT_EVERY, MAX_FAILED, MAX_THROTTLED};
 
 /// A promise that a delivery broke, and how.
 pub(crate) struct Broken(pub(crate) Invariant, pub(crate) String);
@@ -29,6 +29,8 @@ pub(crate) enum Hindrance {
     Death,
     FailedWrite,
     FailedForget,
+    /// Still going on when the run was over.
+    UnfinishedForget,
 }
 
 pub(crate) struct Delivery {
@@ -99,8 +101,10 @@ impl Delivery {
         // Whoever is redriven is tried anew.
         if self.base.state == PartState::Open {
             let outstanding = self.base.left.outstanding.iter();
-            let attempts =
-                outstanding.map(|one| (one.recipient.connection_id.clone(), one.attempts));
+            let attempts = outstanding.map(|one| {
+                let Tries { failed, throttled } = one.tries;
+                (one.recipient.connection_id.clone(), failed + throttled)
+            });
             self.attempts.extend(attempts);
         }
     }
@@ -160,7 +164,7 @@ impl Delivery {
         require(!is_settled, NoNeedlessRepeats, who("was settled"))?;
         require(is_new, NoNeedlessRepeats, who("is being pushed to already"))?;
         require(
-            attempts <= MAX_ATTEMPTS,
+            attempts < MAX_FAILED + MAX_THROTTLED,
             NoNeedlessRepeats,
             who("is tried too often"),
         )?;
@@ -224,7 +228,15 @@ impl Delivery {
         }
     }
 
+    pub(crate) fn forget_ended(&mut self, has_failed: bool) {
+        self.hindrances.remove(&Hindrance::UnfinishedForget);
+        if has_failed {
+            self.hindrances.insert(Hindrance::FailedForget);
+        }
+    }
+
     pub(crate) fn forget_called(&mut self, gone: &[Recipient]) -> Result<(), Broken> {
+        self.hindrances.insert(Hindrance::UnfinishedForget);
         for one in gone {
             let id = &one.connection_id;
             let is_gone = matches!(self.settled.get(id), Some((_, PushOutcome::Gone)));
@@ -280,7 +292,9 @@ impl Delivery {
     }
 
     pub(crate) fn owed(&self) -> impl Iterator<Item = &Recipient> {
-        let is_able = !self.has(Hindrance::Death) && !self.has(Hindrance::FailedForget);
+        let is_able = !self.has(Hindrance::Death)
+            && !self.has(Hindrance::FailedForget)
+            && !self.has(Hindrance::UnfinishedForget);
         let gone = self.settled_as(|outcome| matches!(outcome, PushOutcome::Gone));
         gone.filter(move |_| is_able)
             .filter_map(|id| self.known.get(id))

@@ -142,6 +142,7 @@ async fn handle(client: &Client, message: &ReceivedMessage, deadline: Instant) -
     let delivery = worker::Delivery {
         body: message.message.body(),
         owner: &owner,
+        batch_size: 1,
         deadline: world.clock.now() + remaining,
     };
     let handled = worker.handle(&delivery).await;

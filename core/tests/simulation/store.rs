@@ -7,7 +7,7 @@ use std::ops::Bound;
 use fanout_core::audience::{Audience, Cursor, Page, Slice};
 use fanout_core::connection::{Connection, ConnectionId, Recipient};
 use fanout_core::ledger::{
-    Begun, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
+    Begun, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
 };
 use fanout_core::notification::{Notification, NotificationId};
 use fanout_core::store::{Registry, StoreError};
@@ -35,6 +35,8 @@ pub(crate) struct Row {
 
 #[derive(Clone, Default)]
 struct PartRow {
+    /// The number of the last entry of its lease.
+    entries: u32,
     owner: String,
     lease_until: Option<Timestamp>,
     progress: Option<Progress>,
@@ -90,22 +92,26 @@ impl Tables {
         if row.summary().state == PartState::Done {
             return Begun::Done;
         }
-        if let Some(held) = row.lease_until.filter(|held| *held > now) {
+        let held = row.lease_until.filter(|held| *held > now);
+        if let Some(held) = held.filter(|_| row.owner != lease.owner) {
             return Begun::Held(held);
         }
+        row.entries = 0;
         row.owner.clone_from(&lease.owner);
         row.lease_until = Some(until);
         row.progress.clone().map_or(Begun::Fresh, Begun::Resumed)
     }
 
-    fn write(&mut self, lease: &Lease, progress: &Progress, release: bool) -> bool {
+    fn write(&mut self, lease: &Lease, entry: &Entry) -> bool {
         let key = (lease.notification_id, lease.part.clone());
         let row = self.parts.get_mut(&key);
-        let Some(row) = row.filter(|row| row.owner == lease.owner) else {
+        let is_next = |row: &&mut PartRow| row.owner == lease.owner && row.entries <= entry.number;
+        let Some(row) = row.filter(is_next) else {
             return false;
         };
-        row.progress = Some(progress.clone());
-        if release {
+        row.entries = entry.number;
+        row.progress = Some(entry.progress.clone());
+        if entry.is_last {
             row.lease_until = None;
         }
         true
@@ -179,10 +185,10 @@ impl Registry for Client {
             }
         };
         let forgotten = self.call(Port::Forget, forget).await;
-        forgotten.map_err(|_| {
-            self.state().witness.forget_failed(delivery);
-            error("delete gone connections")
-        })
+        self.state()
+            .witness
+            .forget_ended(delivery, forgotten.is_err());
+        forgotten.map_err(|_| error("delete gone connections"))
     }
 }
 
@@ -207,18 +213,14 @@ impl Ledger for Client {
         begun.map_err(|_| error("begin a part of the ledger"))
     }
 
-    async fn write(
-        &self,
-        lease: &Lease,
-        progress: &Progress,
-        _: Timestamp,
-        release: bool,
-    ) -> Result<(), LedgerError> {
-        let (of, progress, delivery) = (lease.clone(), progress.clone(), self.delivery);
+    async fn write(&self, lease: &Lease, entry: &Entry) -> Result<(), LedgerError> {
+        let (of, entry, delivery) = (lease.clone(), entry.clone(), self.delivery);
         let now = Instant::now();
-        self.state().witness.write_called(delivery, &progress, now);
+        self.state()
+            .witness
+            .write_called(delivery, &entry.progress, now);
         let write = move |state: &mut State, _| {
-            let is_written = state.tables.write(&of, &progress, release);
+            let is_written = state.tables.write(&of, &entry);
             let standing = state.tables.standing(of.notification_id);
             state.witness.stood(standing);
             is_written

@@ -202,9 +202,8 @@ impl Witness {
         self.note(of, result);
     }
 
-    pub(crate) fn forget_failed(&mut self, of: DeliveryId) {
-        let hindrances = &mut self.deliveries[of.0].hindrances;
-        hindrances.insert(Hindrance::FailedForget);
+    pub(crate) fn forget_ended(&mut self, of: DeliveryId, has_failed: bool) {
+        self.deliveries[of.0].forget_ended(has_failed);
     }
 
     pub(crate) fn forgotten(&mut self, connection: ConnectionId) {

@@ -24,9 +24,10 @@ use crate::witness::{DeliveryId, Witness};
 /// How long one attempt to push may take.
 pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(200);
 /// How long before its deadline an invocation stops starting pushes.
-pub(crate) const MARGIN: Duration = Duration::from_millis(400);
+pub(crate) const MARGIN: Duration = Duration::from_millis(500);
 pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_millis(100);
-pub(crate) const MAX_ATTEMPTS: u32 = 4;
+pub(crate) const MAX_FAILED: u32 = 4;
+pub(crate) const MAX_THROTTLED: u32 = 12;
 /// The longest that a call takes which has no fault.
 pub(crate) const MAX_LATENCY: Duration = Duration::from_millis(6);
 
@@ -134,12 +135,14 @@ impl World {
                 max_outstanding: shape.max_outstanding,
                 page_size: shape.page_size,
                 retry: Policy {
-                    max_attempts: MAX_ATTEMPTS,
+                    max_failed: MAX_FAILED,
+                    max_throttled: MAX_THROTTLED,
                     base: Duration::from_millis(50),
                     cap: Duration::from_millis(400),
                 },
                 patience: Duration::from_millis(150),
                 checkpoint_every: CHECKPOINT_EVERY,
+                handshake_grace: Duration::ZERO,
             },
             small_audience: shape.small_audience,
             segments: shape.segments,

@@ -1,14 +1,18 @@
 use std::num::NonZeroU32;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fanout_core::connection::{Connection, ConnectionId};
 use fanout_core::fanout::pacer::Share;
 use fanout_core::fanout::{self, retry};
+use fanout_core::ledger::Standing;
 use fanout_core::memory::{MemoryQueues, MemoryStore};
-use fanout_core::notification::{Draft, Notification, Target};
+use fanout_core::notification::{Draft, Notification, NotificationId, Target};
 use fanout_core::publish::Publisher;
 use fanout_core::push::PushOutcome;
+use fanout_core::queue::Lane;
+use fanout_core::task::Work;
 use fanout_core::worker::Settings;
 use serde_json::json;
 
@@ -18,6 +22,7 @@ use super::*;
 #[derive(Clone, Default)]
 struct Gateway {
     pushed: Arc<Mutex<Vec<ConnectionId>>>,
+    is_mended: Arc<AtomicBool>,
 }
 
 impl Pusher for Gateway {
@@ -25,6 +30,12 @@ impl Pusher for Gateway {
         self.pushed.lock().unwrap().push(connection.clone());
         match connection.as_str() {
             "gone" => PushOutcome::Gone,
+            "broken" if !self.is_mended.load(Ordering::Relaxed) => {
+                PushOutcome::Transient { reason: "server" }
+            }
+            "slow" => PushOutcome::Throttled {
+                retry_after: Some(Duration::from_secs(3)),
+            },
             "forbidden" => PushOutcome::Forbidden,
             "panic" => panic!("as the test asked"),
             _ => PushOutcome::Accepted,
@@ -42,6 +53,10 @@ struct Bench {
 
 impl Bench {
     async fn with_connections(ids: &[&str]) -> Self {
+        Self::new(ids, Duration::ZERO).await
+    }
+
+    async fn new(ids: &[&str], handshake_grace: Duration) -> Self {
         let clock = Clock::starting_at(Timestamp::from_second(1_700_000_000).unwrap());
         let store = MemoryStore::new(clock, 4);
         for id in ids {
@@ -71,12 +86,14 @@ impl Bench {
                 max_outstanding: 100,
                 page_size: 10,
                 retry: retry::Policy {
-                    max_attempts: 3,
+                    max_failed: 3,
+                    max_throttled: 100,
                     base: Duration::from_millis(10),
                     cap: Duration::from_millis(100),
                 },
                 patience: Duration::from_secs(1),
                 checkpoint_every: Duration::from_secs(1),
+                handshake_grace,
             },
             small_audience: 10,
             segments: 4,
@@ -115,17 +132,25 @@ impl Bench {
 
     /// Gives a batch of messages to the function; returns which failed.
     async fn deliver(&self, bodies: &[&str]) -> Vec<String> {
+        self.deliver_within(60_000, bodies).await
+    }
+
+    async fn deliver_within(&self, milliseconds: i64, bodies: &[&str]) -> Vec<String> {
         let record =
             |(n, body): (usize, &&str)| json!({"messageId": format!("m{n}"), "body": body});
         let records: Vec<_> = bodies.iter().enumerate().map(record).collect();
         let batch = serde_json::from_value(json!({"Records": records})).unwrap();
         let mut context = Context::default();
         context.request_id = "request".to_owned();
-        let deadline = self.clock.now().as_millisecond() + 60_000;
+        let deadline = self.clock.now().as_millisecond() + milliseconds;
         context.deadline = u64::try_from(deadline).unwrap();
         let response = handle(&self.worker, &batch, &context).await;
         let failures = response.batch_item_failures.into_iter();
         failures.map(|failure| failure.item_identifier).collect()
+    }
+
+    async fn standing(&self, id: NotificationId) -> Standing {
+        self.store.standing(id).await.unwrap().unwrap()
     }
 
     fn pushed(&self) -> Vec<ConnectionId> {
@@ -149,14 +174,72 @@ async fn everyone_is_pushed_to_and_the_gone_are_forgotten() {
         bench.store.connection_ids(),
         ["a", "b"].map(ConnectionId::from)
     );
-    let standing = bench
-        .store
-        .standing(notification.id)
-        .await
-        .unwrap()
-        .unwrap();
+    let standing = bench.standing(notification.id).await;
     let counts = standing.counts;
     assert_eq!((standing.targeted, counts.accepted, counts.gone), (3, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_in_its_handshake_is_not_forgotten() {
+    let bench = Bench::new(&["gone"], Duration::from_secs(30)).await;
+    let (notification, message) = bench.publish(Target::Everyone).await;
+    assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+    let standing = bench.standing(notification.id).await;
+    assert_eq!(standing.counts.gone, 1);
+    assert_eq!(bench.store.connection_ids(), ["gone".into()]);
+
+    tokio::time::advance(Duration::from_secs(30)).await;
+    let (_, message) = bench.publish(Target::Everyone).await;
+    assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+    assert_eq!(bench.store.connection_ids(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_used_up_its_attempts_waits_as_dead_letter_and_can_be_redriven() {
+    let bench = Bench::with_connections(&["a", "broken"]).await;
+    let (notification, message) = bench.publish(Target::Everyone).await;
+    assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+    let sent = bench.queue.take();
+    let [(Lane::DeadLetters, _, dead)] = sent.as_slice() else {
+        panic!("{sent:?}");
+    };
+    let counts = bench.standing(notification.id).await.counts;
+    assert_eq!((counts.accepted, counts.failed), (1, 1));
+
+    bench.gateway.is_mended.store(true, Ordering::Relaxed);
+    assert_eq!(bench.deliver(&[&dead.encode().unwrap()]).await, [""; 0]);
+    let standing = bench.standing(notification.id).await;
+    assert_eq!((standing.counts.accepted, standing.counts.failed), (2, 0));
+    assert_eq!(standing.state, fanout_core::ledger::State::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_must_wait_goes_back_to_the_queue_with_a_delay() {
+    let bench = Bench::with_connections(&["a", "slow"]).await;
+    let (notification, message) = bench.publish(Target::Everyone).await;
+    assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+    let sent = bench.queue.take();
+    let [(Lane::Notifications, delay, task)] = sent.as_slice() else {
+        panic!("{sent:?}");
+    };
+    assert!(*delay > Duration::from_secs(2), "{delay:?}");
+    let Work::Left(left) = &task.work else {
+        panic!("{task:?}");
+    };
+    assert_eq!(left.outstanding[0].recipient.connection_id, "slow".into());
+    assert_eq!(left.outstanding[0].tries.throttled, 1);
+    let standing = bench.standing(notification.id).await;
+    assert_eq!((standing.counts.accepted, standing.pending), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invocation_without_time_fails_instead_of_going_round_for_ever() {
+    let bench = Bench::with_connections(&["a"]).await;
+    let (_, message) = bench.publish(Target::Everyone).await;
+    assert_eq!(bench.deliver_within(1_000, &[&message]).await, ["m0"]);
+    assert_eq!(bench.queue.take().len(), 0);
+    assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+    assert_eq!(bench.pushed(), ["a".into()]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,12 +285,7 @@ async fn a_large_audience_is_cut_into_slices_that_reach_everyone_once() {
 
     let expected: Vec<_> = ids.iter().map(|id| ConnectionId::from(*id)).collect();
     assert_eq!(bench.pushed(), expected);
-    let standing = bench
-        .store
-        .standing(notification.id)
-        .await
-        .unwrap()
-        .unwrap();
+    let standing = bench.standing(notification.id).await;
     assert_eq!((standing.targeted, standing.pending), (50, 0));
     assert_eq!(standing.state, fanout_core::ledger::State::Done);
 }

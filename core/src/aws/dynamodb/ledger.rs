@@ -10,7 +10,7 @@ use super::attributes::{
 };
 use crate::aws::store_error;
 use crate::ledger::{
-    Begun, Counts, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
+    Begun, Counts, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
 };
 use crate::notification::{Notification, NotificationId};
 use crate::store::StoreError;
@@ -59,7 +59,8 @@ impl Ledger for Store {
             .table_name(&self.settings.tables.notifications)
             .set_key(Some(part_key(lease)))
             .update_expression(
-                "SET #owner = :owner, leaseUntil = :until, expiresAt = :retained, \
+                "SET #owner = :owner, leaseUntil = :until, entries = :none, \
+                 expiresAt = :retained, \
                  #state = if_not_exists(#state, :open)",
             )
             .condition_expression(
@@ -72,6 +73,7 @@ impl Ledger for Store {
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":owner", text(&lease.owner))
             .expression_attribute_values(":until", milliseconds(until))
+            .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":retained", seconds(self.retained_until(now)))
             .expression_attribute_values(":now", milliseconds(now))
             .expression_attribute_values(":open", text(name_of(PartState::Open)))
@@ -99,20 +101,15 @@ impl Ledger for Store {
         }
     }
 
-    async fn write(
-        &self,
-        lease: &Lease,
-        progress: &Progress,
-        now: Timestamp,
-        release: bool,
-    ) -> Result<(), LedgerError> {
+    async fn write(&self, lease: &Lease, entry: &Entry) -> Result<(), LedgerError> {
+        let progress = &entry.progress;
         let left = serde_json::to_string(&progress.left).map_err(store_error(WRITE))?;
         let summary = progress.summary();
         let mut update = "SET accepted = :accepted, gone = :gone, failed = :failed, \
              expired = :expired, pending = :pending, #state = :state, #left = :left, \
-             slices = :slices, updatedAt = :now"
+             slices = :slices, entries = :number, updatedAt = :now"
             .to_owned();
-        if release {
+        if entry.is_last {
             update.push_str(" REMOVE leaseUntil");
         }
         let written = self
@@ -121,7 +118,7 @@ impl Ledger for Store {
             .table_name(&self.settings.tables.notifications)
             .set_key(Some(part_key(lease)))
             .update_expression(update)
-            .condition_expression("#owner = :owner")
+            .condition_expression("#owner = :owner AND entries <= :number")
             .expression_attribute_names("#owner", "owner")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#left", "left")
@@ -134,7 +131,8 @@ impl Ledger for Store {
             .expression_attribute_values(":state", text(name_of(progress.state)))
             .expression_attribute_values(":left", text(left))
             .expression_attribute_values(":slices", number(progress.slices.unwrap_or_default()))
-            .expression_attribute_values(":now", milliseconds(now))
+            .expression_attribute_values(":number", number(entry.number))
+            .expression_attribute_values(":now", milliseconds(entry.written_at))
             .send()
             .await;
         match written {

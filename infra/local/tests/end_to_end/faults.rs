@@ -6,7 +6,9 @@ use crate::stack::{Stack, signal};
 
 #[tokio::test]
 async fn sockets_that_vanished_without_a_disconnect_are_found_gone() {
-    let stack = Stack::start(&["--faults", "lost-disconnect=100%"]).await;
+    let faults = ["--faults", "lost-disconnect=100%"];
+    let grace = ["--env", "HANDSHAKE_GRACE_MS=0"];
+    let stack = Stack::start(&[faults, grace].concat()).await;
     let mut subscribers = stack.subscribe_many(30).await;
     let mut vanished = Vec::new();
     for mut subscriber in subscribers.drain(..10) {
@@ -94,7 +96,7 @@ async fn a_worker_killed_half_way_is_made_up_for() {
         "--env",
         "DEADLINE_MARGIN_MS=500",
     ];
-    let timeout = ["--env", "PUSH_TIMEOUT_MS=300"];
+    let timeout = ["--env", "PUSH_TIMEOUT_MS=250"];
     let arguments: Vec<_> = [pace, checkpoints].concat();
     let arguments: Vec<_> = arguments.into_iter().chain(timing).chain(timeout).collect();
     let stack = Stack::start(&arguments).await;
@@ -144,7 +146,7 @@ async fn duplicate_deliveries_of_tasks_push_nobody_twice() {
 
 #[tokio::test]
 async fn what_ended_among_the_dead_letters_can_be_redriven() {
-    let stack = Stack::start(&["--env", "MAX_ATTEMPTS=2", "--env", "RETRY_BASE_MS=1"]).await;
+    let stack = Stack::start(&["--env", "MAX_THROTTLED=2", "--env", "RETRY_BASE_MS=1"]).await;
     let mut subscriber = stack.subscribe_with_small_buffer().await;
     let who = subscriber.ask(json!({"action": "whoami"})).await;
     // It does not read: what may wait for it is full at some time.
