@@ -42,7 +42,7 @@ struct Quota {
 /// How many workers there are on slices; each has this part of the quota.
 const SLICE_WORKERS: u32 = 2;
 /// How long an invocation may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 /// From the end of one invocation to the start of the next: the queue, the
 /// event source and the runtime.
 const BETWEEN_INVOCATIONS: Duration = Duration::from_millis(20);
@@ -97,7 +97,7 @@ async fn broadcast(connections: u32, quota: Quota, percent: u32) {
         data: serde_json::Value::Null,
         ttl_seconds: None,
     };
-    let published = Instant::now();
+    let started = Instant::now();
     let id = publisher.publish(draft).await.unwrap().id;
     let (_, _, root) = queue.take().pop().expect("the notification's task");
 
@@ -136,7 +136,7 @@ async fn broadcast(connections: u32, quota: Quota, percent: u32) {
     let ledger = fanout_core::ledger::Ledger::standing(&store, id).await;
     let ledger = ledger.unwrap().unwrap();
     assert_eq!(ledger.counts.accepted, u64::from(connections));
-    gateway.report(connections, quota, percent, published);
+    gateway.report(connections, quota, percent, started);
 }
 
 async fn handle(
@@ -221,15 +221,15 @@ impl Gateway {
         }
     }
 
-    fn report(&self, connections: u32, quota: Quota, percent: u32, published: Instant) {
+    fn report(&self, connections: u32, quota: Quota, percent: u32, started: Instant) {
         let mut state = self.state.lock().unwrap();
         state.accepted_at.sort_unstable();
         let reached = |percent: usize| {
             let nth = (state.accepted_at.len() * percent / 100).max(1);
             let at = state.accepted_at.get(nth - 1).copied().unwrap();
-            at.duration_since(published).as_secs_f64()
+            at.duration_since(started).as_secs_f64()
         };
-        let first = state.accepted_at.first().unwrap().duration_since(published);
+        let first = state.accepted_at.first().unwrap().duration_since(started);
         let floor = f64::from(connections - quota.burst) / f64::from(quota.rate);
         let throttled = f64::from(state.throttled) / f64::from(connections + state.throttled);
         println!(
