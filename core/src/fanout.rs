@@ -4,7 +4,7 @@
 //! settles everybody it can before it must stop. It does no I/O but through its
 //! ports, and keeps time with Tokio's clock alone, so that a test can drive it
 //! on virtual time. What it decides, it decides in pure functions: [`retry`]
-//! says what follows from an outcome, [`book`] keeps who is where.
+//! says what follows from an outcome, the book keeps who is where.
 //!
 //! Memory does not grow with the audience: at most two pages are held, and at
 //! most [`Settings::max_outstanding`] recipients are in flight or waiting to be

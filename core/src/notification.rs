@@ -118,7 +118,7 @@ pub struct Notification {
     pub time: Timestamp,
     /// Whom it is for.
     pub target: Target,
-    /// What every subscriber gets: a [`frame`] as text.
+    /// What every subscriber gets: a `CloudEvent` as text.
     pub frame: String,
     /// After this time it is not pushed any more.
     pub expires_at: Option<Timestamp>,
