@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::future::OptionFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::book::{Book, Consequence, Ticket, Verdict};
 use super::pacer::Pacer;
@@ -183,6 +183,9 @@ where
                 biased;
                 Some((ticket, tries, outcome)) = in_flight.next(), if !in_flight.is_empty() => {
                     effort.note(outcome);
+                    if outcome == PushOutcome::TooLarge {
+                        error!(bytes = payload.len(), "payload is too large (413): nobody gets it");
+                    }
                     let is_first = tries == Tries::default();
                     let is_throttled = matches!(outcome, PushOutcome::Throttled { .. });
                     if is_first || !is_throttled {
