@@ -81,7 +81,9 @@ impl MemoryStore {
             // Any split will do that gives each connection one segment.
             Slice::Everyone { segment, of } => Topic::shard_of(&connection.id, *of) == *segment,
             Slice::Topic { topic, shard } => {
-                connection.topics.contains(topic)
+                connection
+                    .subscriptions()
+                    .any(|listened| listened == *topic)
                     && Topic::shard_of(&connection.id, self.topic_shards) == *shard
             }
             Slice::Connection { id } => connection.id == *id,

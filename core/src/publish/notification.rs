@@ -6,7 +6,7 @@ use super::fields::{Fields, name_of, positive, text};
 use crate::connection::ConnectionId;
 use crate::notification::{Draft, Target};
 use crate::problem::{FieldError, Problem};
-use crate::topic::Topic;
+use crate::topic::{MAX_ID_LENGTH as MAX_NAME_LENGTH, Topic, TopicError};
 
 const MAX_TYPE_LENGTH: usize = 256;
 const MAX_ID_LENGTH: usize = 128;
@@ -59,19 +59,18 @@ fn read_target(target: &Value) -> Result<Target, Vec<FieldError>> {
         return Err(wrong(&format!("an object with {} fields", object.len())));
     }
     let mut fields = Fields::new(object, "/target".to_owned());
-    let topic = |prefix: &'static str| {
+    let topic = |topic_of: fn(&str) -> Result<Topic, TopicError>| {
         move |value: &Value| {
-            let name = text(MAX_ID_LENGTH)(value)?;
-            let topic = format!("{prefix}{name}").parse::<Topic>();
+            let topic = topic_of(&text(MAX_NAME_LENGTH)(value)?);
             topic
                 .map(|topic| Target::Topic { topic })
                 .map_err(|error| error.to_string())
         }
     };
     let target = fields
-        .optional("topic", topic(""))
-        .or_else(|| fields.optional("user", topic("user:")))
-        .or_else(|| fields.optional("org", topic("org:")))
+        .optional("topic", topic(str::parse))
+        .or_else(|| fields.optional("user", topic(Topic::of_user)))
+        .or_else(|| fields.optional("org", topic(Topic::of_org)))
         .or_else(|| {
             fields.optional("connection", |value| {
                 let id = ConnectionId::from(text(MAX_ID_LENGTH)(value)?);
@@ -115,6 +114,7 @@ mod tests {
         check_target(&json!({"topic": "stocks/AAPL"}), Ok(topic("stocks/AAPL")));
         check_target(&json!({"user": "u1"}), Ok(topic("user:u1")));
         check_target(&json!({"org": "o1"}), Ok(topic("org:o1")));
+        check_target(&json!({"user": "auth0|1"}), Ok(topic("user:auth0|1")));
         let id = ConnectionId::from("TXzPWdnOjoECGjA=");
         check_target(
             &json!({"connection": "TXzPWdnOjoECGjA="}),

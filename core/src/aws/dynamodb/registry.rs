@@ -41,8 +41,8 @@ impl Registry for Store {
             .send()
             .await
             .map_err(store_error(OPEN))?;
-        let subscriptions = connection.topics.iter().map(|topic| {
-            let mut row = self.subscription_key(topic, &connection.id);
+        let subscriptions = connection.subscriptions().map(|topic| {
+            let mut row = self.subscription_key(&topic, &connection.id);
             row.insert(
                 "connectedAt".to_owned(),
                 milliseconds(connection.connected_at),
@@ -93,14 +93,14 @@ impl Store {
             let topics = match stored.get(id) {
                 Some(row) if row.connected_at == recipient.connected_at => {
                     connections.push(recipient);
-                    row.topics.as_slice()
+                    row.subscriptions().collect()
                 }
                 // The id lives again: that is not the one that is gone.
-                Some(_) => &[],
-                None => found_in.map(std::slice::from_ref).unwrap_or_default(),
+                Some(_) => Vec::new(),
+                None => found_in.cloned().into_iter().collect(),
             };
             for topic in topics {
-                let key = self.subscription_key(topic, id);
+                let key = self.subscription_key(&topic, id);
                 let delete = DeleteRequest::builder().set_key(Some(key)).build();
                 let delete = delete.map_err(store_error(FORGET))?;
                 subscriptions.push(WriteRequest::builder().delete_request(delete).build());
