@@ -17,6 +17,7 @@ pub mod aws;
 pub mod clock;
 pub mod connection;
 pub mod fanout;
+pub mod identity;
 pub mod ledger;
 #[cfg(any(test, feature = "memory"))]
 pub mod memory;

@@ -96,6 +96,24 @@ impl Problem {
         )
     }
 
+    /// 401: who is asking is not known. `challenge` is what a
+    /// `WWW-Authenticate` header asks for (RFC 9110, section 11.6.1).
+    #[must_use]
+    pub fn unauthenticated(detail: &str, challenge: &str) -> Self {
+        let detail = detail.to_owned();
+        let mut problem = Self::new(401, "unauthenticated", "Authentication is required", detail);
+        problem
+            .headers
+            .insert("www-authenticate", challenge.to_owned());
+        problem
+    }
+
+    /// 403: who is asking is known, and may not do that.
+    #[must_use]
+    pub fn forbidden(detail: &str) -> Self {
+        Self::new(403, "forbidden", "This is not allowed", detail.to_owned())
+    }
+
     /// 404: there is no such notification.
     #[must_use]
     pub fn no_such_notification(id: &str) -> Self {
