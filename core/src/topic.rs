@@ -11,7 +11,7 @@ use crate::connection::ConnectionId;
 pub const MAX_TOPIC_LENGTH: usize = 128;
 
 /// The longest id of a user or an organisation, in characters: that of a `sub`
-/// (OpenID Connect Core 1.0, section 2).
+/// (`OpenID` Connect Core 1.0, section 2).
 pub const MAX_ID_LENGTH: usize = 255;
 
 const USER: &str = "user:";
