@@ -1,5 +1,7 @@
 //! The HTTP API: accepts notifications and shows their ledger.
 
+pub mod caller;
+
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -3,6 +3,8 @@
 //! The names here are the ones that the infrastructure sets; the README lists
 //! them with their meanings.
 
+mod token;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -15,6 +17,8 @@ use fanout_core::queue::Lane;
 use fanout_core::settings::{InvalidConfiguration, Reader};
 use fanout_core::worker;
 
+pub use self::token::{Publishers, Subscribers};
+
 /// API Gateway's frames: a larger message is billed as several
 /// (<https://aws.amazon.com/api-gateway/pricing/>).
 const DEFAULT_MAX_FRAME_BYTES: usize = 32 * 1024;
@@ -22,13 +26,26 @@ const DEFAULT_MAX_FRAME_BYTES: usize = 32 * 1024;
 const DEFAULT_CONNECTION_LIFETIME_SECONDS: u64 = 2 * 60 * 60 + 10 * 60;
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
+/// Settings of `authorizer`.
+#[derive(Clone, Debug)]
+pub struct Authorizer {
+    /// `SUBSCRIBER_AUTH`.
+    pub subscribers: Subscribers,
+    /// How tokens are verified, unless nobody needs one.
+    pub token: Option<crate::token::Settings>,
+}
+
 /// Settings of `connect`.
 #[derive(Clone, Debug)]
 pub struct Connect {
+    /// `SUBSCRIBER_AUTH`.
+    pub subscribers: Subscribers,
     /// The tables.
     pub store: dynamodb::Settings,
     /// `TOPICS_PARAMETER`: the query parameter that names topics.
     pub topics_parameter: String,
+    /// `TOPICS_REQUIRED`: whether a connection must name one.
+    pub topics_required: bool,
     /// `MAX_TOPICS`: how many topics one connection may name.
     pub max_topics: usize,
     /// `CONNECTION_LIFETIME_SECONDS`: when a row expires whose socket vanished
@@ -67,6 +84,18 @@ pub struct Worker {
     pub worker: worker::Settings,
 }
 
+impl Authorizer {
+    /// Reads the settings.
+    pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
+        let subscribers = Subscribers::read(&mut read);
+        let token = match subscribers {
+            Subscribers::Jwt => Some(token::token(&mut read)),
+            Subscribers::Anyone => None,
+        };
+        read.finish(Self { subscribers, token })
+    }
+}
+
 impl Connect {
     /// Reads the settings.
     pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
@@ -76,7 +105,9 @@ impl Connect {
             1..=DAY_SECONDS,
         );
         let settings = Self {
+            subscribers: Subscribers::read(&mut read),
             store: store(&mut read),
+            topics_required: read.flag("TOPICS_REQUIRED", false),
             topics_parameter: read
                 .optional_text("TOPICS_PARAMETER")
                 .unwrap_or_else(|| "topics".to_owned()),
