@@ -10,6 +10,7 @@
 
 mod actions;
 mod faults;
+mod identity;
 mod lifecycle;
 mod publishing;
 mod scale;

@@ -18,7 +18,7 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 
-pub(crate) use self::process::{Process, command, command_with_file_limit, signal};
+pub(crate) use self::process::{Process, command, command_alone, command_with_file_limit, signal};
 pub(crate) use self::subscriber::Subscriber;
 
 /// How long to wait for what should come: long, because the machine that runs
@@ -256,6 +256,14 @@ impl Stack {
         Subscriber::connect(&format!("{}{query}", self.ws), None).await
     }
 
+    /// Opens a socket with subprotocols; returns the one that was chosen too.
+    pub(crate) async fn try_subscribe_speaking(
+        &self,
+        subprotocols: &str,
+    ) -> Result<(Subscriber, Option<String>), WebSocketError> {
+        Subscriber::connect_speaking(&self.ws, subprotocols).await
+    }
+
     /// Opens a socket of a client that gets into difficulties soon when it does
     /// not read.
     pub(crate) async fn subscribe_with_small_buffer(&self) -> Subscriber {
@@ -299,6 +307,15 @@ impl Stack {
             other => panic!("@connections answered {other}"),
         }
     }
+}
+
+/// Makes a token as users do.
+pub(crate) async fn token(arguments: &[&str]) -> String {
+    let output = command_alone(&["token"]).args(arguments).output().await;
+    let output = output.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let token = String::from_utf8(output.stdout).unwrap();
+    token.strip_suffix('\n').unwrap().to_owned()
 }
 
 /// Runs the executable to its end, which must be a failure, and returns what it
