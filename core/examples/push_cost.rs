@@ -27,7 +27,7 @@ use fanout_core::fanout::{FanOut, Job, Ports, Settings, retry};
 use fanout_core::ledger::{Begun, Entry, Lease, Ledger, LedgerError, Progress, Standing};
 use fanout_core::notification::{Notification, NotificationId};
 use fanout_core::push::{PushOutcome, Pusher};
-use fanout_core::store::{Registry, StoreError};
+use fanout_core::store::{Counted, Registry, Relistened, StoreError};
 use fanout_core::task::{Left, Part};
 use fanout_core::topic::Topic;
 use jiff::Timestamp;
@@ -193,6 +193,14 @@ impl Registry for Made {
 
     async fn find(&self, _: &ConnectionId) -> Result<Option<Connection>, StoreError> {
         Ok(None)
+    }
+
+    async fn relisten(&self, _: &Connection, _: &[Topic]) -> Result<Relistened, StoreError> {
+        Ok(Relistened::Stale)
+    }
+
+    async fn count_message(&self, _: &Recipient, _: i64, _: u32) -> Result<Counted, StoreError> {
+        Ok(Counted::Unknown)
     }
 
     async fn forget(&self, _: &[Recipient], _: Option<&Topic>) -> Result<(), StoreError> {

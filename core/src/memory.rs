@@ -1,7 +1,7 @@
 //! The ports in memory, for tests: a store that behaves as the tables do, and
 //! queues that keep what was sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::ledger::{
 };
 use crate::notification::{Notification, NotificationId};
 use crate::queue::{Lane, QueueError, TaskQueue};
-use crate::store::{Registry, StoreError};
+use crate::store::{Counted, Registry, Relistened, StoreError};
 use crate::task::{Part, Task};
 use crate::topic::Topic;
 
@@ -31,6 +31,8 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Tables {
     connections: BTreeMap<ConnectionId, Connection>,
+    /// The last window in which a connection sent messages, and how many.
+    messages: BTreeMap<ConnectionId, (i64, u32)>,
     notifications: BTreeMap<NotificationId, Notification>,
     parts: BTreeMap<(NotificationId, Part), PartRow>,
 }
@@ -138,12 +140,57 @@ impl Audience for MemoryStore {
 impl Registry for MemoryStore {
     async fn open(&self, connection: &Connection) -> Result<(), StoreError> {
         let id = connection.id.clone();
-        self.tables().connections.insert(id, connection.clone());
+        let mut tables = self.tables();
+        tables.messages.remove(&id);
+        tables.connections.insert(id, connection.clone());
         Ok(())
     }
 
     async fn find(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
         Ok(self.tables().connections.get(id).cloned())
+    }
+
+    async fn relisten(
+        &self,
+        as_read: &Connection,
+        topics: &[Topic],
+    ) -> Result<Relistened, StoreError> {
+        let mut tables = self.tables();
+        let stored = tables.connections.get_mut(&as_read.id);
+        let is_as_read = |stored: &&mut Connection| {
+            let set = |connection: &Connection| -> BTreeSet<Topic> {
+                connection.topics.iter().cloned().collect()
+            };
+            stored.connected_at == as_read.connected_at && set(stored) == set(as_read)
+        };
+        let Some(stored) = stored.filter(is_as_read) else {
+            return Ok(Relistened::Stale);
+        };
+        stored.topics = topics.to_vec();
+        Ok(Relistened::Changed)
+    }
+
+    async fn count_message(
+        &self,
+        sender: &Recipient,
+        window: i64,
+        most: u32,
+    ) -> Result<Counted, StoreError> {
+        let mut tables = self.tables();
+        let stored = tables.connections.get(&sender.connection_id);
+        if stored.is_none_or(|stored| stored.connected_at != sender.connected_at) {
+            return Ok(Counted::Unknown);
+        }
+        let id = sender.connection_id.clone();
+        let (counted_in, count) = tables.messages.entry(id).or_insert((window, 0));
+        if *counted_in < window {
+            (*counted_in, *count) = (window, 0);
+        }
+        if *count >= most {
+            return Ok(Counted::Over);
+        }
+        *count += 1;
+        Ok(Counted::Within)
     }
 
     async fn forget(&self, gone: &[Recipient], _topic: Option<&Topic>) -> Result<(), StoreError> {
@@ -153,6 +200,7 @@ impl Registry for MemoryStore {
             let stored = tables.connections.get(id);
             if stored.is_some_and(|stored| stored.connected_at == gone.connected_at) {
                 tables.connections.remove(id);
+                tables.messages.remove(id);
             }
         }
         Ok(())

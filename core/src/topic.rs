@@ -173,6 +173,8 @@ impl fmt::Display for Topic {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -190,6 +192,28 @@ mod tests {
         check("a#1", &Err(TopicError::Character('#')));
         check("a b", &Err(TopicError::Character(' ')));
         check("naïve", &Err(TopicError::Character('ï')));
+    }
+
+    proptest! {
+        #[test]
+        fn a_well_formed_name_is_a_topic_and_stays_as_it_is(name in "[a-zA-Z0-9._:/-]{1,128}") {
+            let topic: Topic = name.parse().unwrap();
+            prop_assert_eq!(topic.as_str(), &name);
+            let json = serde_json::to_string(&topic).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Topic>(&json).unwrap(), topic);
+        }
+
+        #[test]
+        fn no_other_text_is_a_topic(name in "([^a-z]{0,3}|user:|[a-z/:.]{100,150}).{0,40}") {
+            let is_reserved = name.starts_with("user:") || name.starts_with("org:");
+            let is_well_formed = name.chars().all(is_allowed) && (1..=128).contains(&name.len());
+            if !is_reserved {
+                prop_assert_eq!(name.parse::<Topic>().is_ok(), is_well_formed);
+            }
+            if let Ok(topic) = name.parse::<Topic>() {
+                prop_assert_eq!(topic.as_str(), &name);
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use fanout_core::ledger::{
     Begun, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
 };
 use fanout_core::notification::{Notification, NotificationId};
-use fanout_core::store::{Registry, StoreError};
+use fanout_core::store::{Counted, Registry, Relistened, StoreError};
 use fanout_core::task::Part;
 use fanout_core::topic::Topic;
 use jiff::Timestamp;
@@ -168,6 +168,14 @@ impl Registry for Client {
 
     async fn find(&self, _: &ConnectionId) -> Result<Option<Connection>, StoreError> {
         unreachable!("a worker looks for no connections")
+    }
+
+    async fn relisten(&self, _: &Connection, _: &[Topic]) -> Result<Relistened, StoreError> {
+        unreachable!("a worker changes no topics")
+    }
+
+    async fn count_message(&self, _: &Recipient, _: i64, _: u32) -> Result<Counted, StoreError> {
+        unreachable!("a worker counts no messages of clients")
     }
 
     async fn forget(&self, gone: &[Recipient], _: Option<&Topic>) -> Result<(), StoreError> {
