@@ -28,6 +28,7 @@ pub mod push;
 pub mod queue;
 pub mod settings;
 pub mod store;
+pub mod subscription;
 pub mod task;
 pub mod topic;
 pub mod worker;

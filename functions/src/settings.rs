@@ -36,6 +36,35 @@ pub struct Connect {
     pub connection_lifetime: Duration,
 }
 
+/// Settings of `message`.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The tables.
+    pub store: dynamodb::Settings,
+    /// `NOTIFICATIONS_QUEUE_URL`.
+    pub queues: BTreeMap<Lane, String>,
+    /// `EVENT_SOURCE`: the `source` of every `CloudEvent`.
+    pub event_source: String,
+    /// `MAX_FRAME_BYTES`.
+    pub max_frame_bytes: usize,
+    /// `SUBSCRIBER_AUTH`.
+    pub subscriber_auth: SubscriberAuth,
+    /// `MAX_TOPICS`: how many topics one connection may choose.
+    pub max_topics: usize,
+    /// `SENDMESSAGE_PER_MINUTE`: how many messages one connection may send; 0
+    /// for none at all.
+    pub messages_per_minute: u32,
+}
+
+/// `SUBSCRIBER_AUTH`: how subscribers say who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscriberAuth {
+    /// `jwt`: by a token, which the authorizer verifies.
+    Jwt,
+    /// `off`: they do not.
+    Off,
+}
+
 /// Settings of `publish`.
 #[derive(Clone, Debug)]
 pub struct Publish {
@@ -80,7 +109,7 @@ impl Connect {
             topics_parameter: read
                 .optional_text("TOPICS_PARAMETER")
                 .unwrap_or_else(|| "topics".to_owned()),
-            max_topics: read.number("MAX_TOPICS", 50, 1..=1_000),
+            max_topics: max_topics(&mut read),
             connection_lifetime: Duration::from_secs(lifetime),
         };
         read.finish(settings)
@@ -93,20 +122,31 @@ pub fn read_store(mut read: Reader) -> Result<dynamodb::Settings, InvalidConfigu
     read.finish(settings)
 }
 
+impl Message {
+    /// Reads the settings.
+    pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
+        let known = [("jwt", SubscriberAuth::Jwt), ("off", SubscriberAuth::Off)];
+        let settings = Self {
+            store: store(&mut read),
+            queues: BTreeMap::from([(Lane::Notifications, read.text("NOTIFICATIONS_QUEUE_URL"))]),
+            event_source: event_source(&mut read),
+            max_frame_bytes: max_frame_bytes(&mut read),
+            subscriber_auth: read.one_of("SUBSCRIBER_AUTH", &known, SubscriberAuth::Jwt),
+            max_topics: max_topics(&mut read),
+            messages_per_minute: read.number("SENDMESSAGE_PER_MINUTE", 30, 0..=60_000),
+        };
+        read.finish(settings)
+    }
+}
+
 impl Publish {
     /// Reads the settings.
     pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
         let settings = Self {
             store: store(&mut read),
             queues: BTreeMap::from([(Lane::Notifications, read.text("NOTIFICATIONS_QUEUE_URL"))]),
-            event_source: read
-                .optional_text("EVENT_SOURCE")
-                .unwrap_or_else(|| "/notifications".to_owned()),
-            max_frame_bytes: read.number(
-                "MAX_FRAME_BYTES",
-                DEFAULT_MAX_FRAME_BYTES,
-                1_024..=LARGEST_MESSAGE,
-            ),
+            event_source: event_source(&mut read),
+            max_frame_bytes: max_frame_bytes(&mut read),
         };
         read.finish(settings)
     }
@@ -176,6 +216,23 @@ impl Worker {
         };
         read.finish(settings)
     }
+}
+
+fn max_topics(read: &mut Reader) -> usize {
+    read.number("MAX_TOPICS", 50, 1..=1_000)
+}
+
+fn event_source(read: &mut Reader) -> String {
+    let source = read.optional_text("EVENT_SOURCE");
+    source.unwrap_or_else(|| "/notifications".to_owned())
+}
+
+fn max_frame_bytes(read: &mut Reader) -> usize {
+    read.number(
+        "MAX_FRAME_BYTES",
+        DEFAULT_MAX_FRAME_BYTES,
+        1_024..=LARGEST_MESSAGE,
+    )
 }
 
 fn store(read: &mut Reader) -> dynamodb::Settings {

@@ -5,8 +5,10 @@ use aws_lambda_events::apigw::{
     ApiGatewayWebsocketProxyRequestContext,
 };
 use fanout_core::connection::{ConnectionId, Recipient};
+use fanout_core::identity::{Identity, Permission};
 use jiff::Timestamp;
 use lambda_runtime::Error;
+use serde_json::Value;
 
 pub(crate) type Request = ApiGatewayWebsocketProxyRequest;
 pub(crate) type Response = ApiGatewayProxyResponse;
@@ -26,6 +28,17 @@ pub(crate) fn connection_of(
     Ok(Recipient {
         connection_id: ConnectionId::from(id),
         connected_at,
+    })
+}
+
+/// Reads who is behind a connection from what the authorizer said when it was
+/// opened; `None` where it said nothing, or nothing that can be read.
+pub(crate) fn identity_of(context: &ApiGatewayWebsocketProxyRequestContext) -> Option<Identity> {
+    let field = |name| context.authorizer.fields.get(name).and_then(Value::as_str);
+    Some(Identity {
+        user_id: Some(field("userId")?.to_owned()),
+        org_id: field("orgId").map(ToOwned::to_owned),
+        topics: Permission::from_text(field("topics")).ok()?,
     })
 }
 

@@ -241,6 +241,7 @@ fn shared_environment(options: &Options, addresses: &Addresses) -> BTreeMap<Stri
             "CONNECTION_LIFETIME_SECONDS",
             lifetime.as_secs().to_string(),
         ),
+        ("SUBSCRIBER_AUTH", "off".to_owned()),
         ("LOG_LEVEL", options.log.clone()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
