@@ -14,3 +14,4 @@ mod lifecycle;
 mod publishing;
 mod scale;
 mod stack;
+mod subscriptions;

@@ -40,6 +40,7 @@ const SIGNATURE: &str = "AWS4-HMAC-SHA256 \
 pub(crate) struct Stack {
     pub(crate) process: Process,
     client: Client<HttpConnector, Full<Bytes>>,
+    dynamodb: String,
     http: String,
     sqs: String,
     pub(crate) ws: String,
@@ -76,6 +77,7 @@ impl Stack {
         };
         assert!(ready.starts_with("ready "), "{ready:?}");
         Self {
+            dynamodb: address("dynamodb"),
             http: address("http"),
             sqs: address("sqs"),
             ws: address("ws"),
@@ -232,18 +234,46 @@ impl Stack {
         self.sqs("StartMessageMoveTask", &body).await;
     }
 
+    /// Counts the rows of a table.
+    pub(crate) async fn rows_of(&self, table: &str) -> usize {
+        let body = serde_json::json!({
+            "TableName": table,
+            "Select": "COUNT",
+            "ConsistentRead": true,
+        });
+        let target = "DynamoDB_20120810.Scan";
+        let count = self.call(&self.dynamodb, "dynamodb", target, &body).await;
+        count["Count"].as_u64().unwrap().try_into().unwrap()
+    }
+
+    /// Waits until a table has no rows.
+    pub(crate) async fn wait_until_empty(&self, table: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.rows_of(table).await > 0 {
+            assert!(Instant::now() < deadline, "{table} is not empty");
+            sleep(POLL).await;
+        }
+    }
+
     /// Calls an operation of SQS.
     async fn sqs(&self, operation: &str, body: &Value) -> Value {
-        let request = Request::post(&self.sqs)
+        let target = format!("AmazonSQS.{operation}");
+        self.call(&self.sqs, "sqs", &target, body).await
+    }
+
+    /// Calls an operation of a service that speaks JSON.
+    async fn call(&self, endpoint: &str, service: &str, target: &str, body: &Value) -> Value {
+        let request = Request::post(endpoint)
             .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", format!("AmazonSQS.{operation}"))
-            .header("authorization", SIGNATURE.replace("execute-api", "sqs"))
+            .header("x-amz-target", target)
+            .header("authorization", SIGNATURE.replace("execute-api", service))
+            .header("x-amz-date", "20260101T000000Z")
             .body(Full::from(body.to_string()))
             .unwrap();
         let answer = self.client.request(request).await.unwrap();
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
-        assert!(status.is_success(), "{operation}: {body:?}");
+        assert!(status.is_success(), "{target}: {body:?}");
         serde_json::from_slice(&body).unwrap_or(Value::Null)
     }
 

@@ -57,6 +57,17 @@ impl Subscriber {
         self.frame().await
     }
 
+    /// Sends an action and returns its reply, which is no notification.
+    pub(crate) async fn ask_past_notifications(&mut self, message: Value) -> Value {
+        self.send(message).await;
+        loop {
+            let frame = self.frame().await;
+            if frame.get("specversion").is_none() {
+                return frame;
+            }
+        }
+    }
+
     /// Returns how many frames are there already, by a ping that is answered
     /// after them.
     pub(crate) async fn count_arrived(&mut self) -> usize {
