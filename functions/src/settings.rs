@@ -282,6 +282,26 @@ mod tests {
     }
 
     #[test]
+    fn messages_are_not_taken_until_it_is_said_who_may_send_them() {
+        let message_with = |changes: &[(&str, &str)]| {
+            let environment = WORKER.iter().chain(changes);
+            let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            let read = Message::read(Reader::new(environment.map(own).collect()));
+            read.map_err(|problem| problem.to_string())
+        };
+        let settings = message_with(&[("SUBSCRIBER_AUTH", "off")]).unwrap();
+        assert_eq!(settings.subscriber_auth, SubscriberAuth::Off);
+        assert_eq!(
+            (settings.max_topics, settings.messages_per_minute),
+            (50, 30)
+        );
+        let problem = message_with(&[]).unwrap_err();
+        assert!(problem.ends_with("SUBSCRIBER_AUTH: not set"), "{problem}");
+        let problem = message_with(&[("SUBSCRIBER_AUTH", "none")]).unwrap_err();
+        assert!(problem.contains("expected one of jwt, off"), "{problem}");
+    }
+
+    #[test]
     fn an_endpoint_with_the_path_of_the_api_in_it_is_refused() {
         for endpoint in ["api.example/prod", "https://api.example/prod/@connections"] {
             let problem = worker_with(&[("MANAGEMENT_ENDPOINT", endpoint)]).unwrap_err();

@@ -72,13 +72,14 @@ async fn what_a_client_sends_reaches_everyone_itself_included() {
     assert_eq!(stack.settled(&location).await["accepted"], 4);
 }
 
+/// More than two minutes' worth of messages: one may begin meanwhile.
+const MESSAGES: usize = 30;
+
 #[tokio::test]
 async fn a_client_sends_no_more_than_it_may() {
     let stack = Stack::start(&["--env", "SENDMESSAGE_PER_MINUTE=5"]).await;
     let mut sender = stack.subscribe("").await;
     let mut other = stack.subscribe("").await;
-    // More than two minutes' worth: one of them may begin meanwhile.
-    const MESSAGES: usize = 30;
     let message = json!({"action": "sendmessage", "message": 1});
     for _ in 0..MESSAGES {
         sender.send(message.clone()).await;

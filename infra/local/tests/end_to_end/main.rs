@@ -10,6 +10,7 @@
 
 mod actions;
 mod faults;
+mod frames;
 mod lifecycle;
 mod publishing;
 mod scale;

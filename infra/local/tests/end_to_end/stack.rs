@@ -23,7 +23,7 @@ pub(crate) use self::subscriber::Subscriber;
 
 /// How long to wait for what should come: long, because the machine that runs
 /// the tests may be slow, and nothing waits for it when all is well.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the system may hold for a client that does not read, in bytes.
 const SMALL_BUFFER: u32 = 4 * 1024;

@@ -106,7 +106,7 @@ async fn storm(subscriber: &mut Subscriber, seed: usize) -> BTreeSet<String> {
     const MESSAGES: usize = 40;
     for n in 0..MESSAGES {
         let topic = format!("topic/{}", (n * 7 + seed) % 5);
-        let change = if (n * 5 + seed) % 3 == 0 {
+        let change = if (n * 5 + seed).is_multiple_of(3) {
             unsubscribe
         } else {
             subscribe
