@@ -3,6 +3,7 @@
 
 mod functions;
 mod lambda;
+mod page;
 mod queues;
 mod tables;
 
@@ -107,7 +108,9 @@ impl Stack {
         let mut mappings = Part::default();
         functions::map_queues(options, &lambda, &sqs, &mut mappings)?;
 
-        let settings = gateway_settings(options, max_sockets, faults);
+        let mut settings = gateway_settings(options, max_sockets, faults);
+        let topics_parameter = functions::topics_parameter(options);
+        settings.static_routes = vec![page::route(&addresses, topics_parameter)];
         let gateway = Gateway::new(settings, InTurn(lambda.clone()));
         let mut fronts = Part::default();
         let (shutdown, front) = (fronts.shutdown.clone(), gateway.clone());
@@ -162,6 +165,7 @@ impl Stack {
              publish:\n  \
              curl -i -X POST http://{http}/orders -H 'content-type: application/json' \
              -d '{{\"bookId\":123,\"title\":\"The Pragmatic Programmer\",\"quantity\":1}}'\n\
+             or both in a browser: http://{http}/\n\
              see who got it, at the location that the answer names:\n  \
              curl http://{http}/notifications/ID\n\
              \n\

@@ -132,6 +132,13 @@ pub(super) fn websocket_routes() -> WebSocketRoutes {
     }
 }
 
+/// The query parameter in which `connect` looks for topics.
+pub(super) fn topics_parameter(options: &Options) -> &str {
+    let mut variables = options.variables.iter().rev();
+    let set = variables.find(|(name, _)| name == "TOPICS_PARAMETER");
+    set.map_or("topics", |(_, value)| value)
+}
+
 /// Work of one kind, with its own queue, workers and share of the quota.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Lane {
