@@ -65,6 +65,9 @@ pub struct Job {
     pub end_by: Instant,
     /// When the notification expires.
     pub expires_at: Option<Instant>,
+    /// Whether it was cancelled before the run began. Later, the run finds out
+    /// itself, at each checkpoint.
+    pub is_cancelled: bool,
 }
 
 /// How a run went.

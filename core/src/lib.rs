@@ -17,15 +17,18 @@ pub mod aws;
 pub mod clock;
 pub mod connection;
 pub mod fanout;
+pub mod idempotency;
 pub mod ledger;
 #[cfg(any(test, feature = "memory"))]
 pub mod memory;
 pub mod notification;
+pub mod notifications;
 pub mod problem;
 pub mod publish;
 pub mod push;
 pub mod queue;
 pub mod settings;
+pub mod socket;
 pub mod store;
 pub mod task;
 pub mod topic;

@@ -165,7 +165,9 @@ where
             .begin(&lease, self.clock.now(), delivery.deadline);
         // The first page is read while the lease is taken: for a small audience
         // the two round trips are most of what there is to wait for.
-        let (begun, survey) = futures::join!(lease_taken, self.survey(&task.work));
+        let cancelled = self.store.is_cancelled(task.notification_id);
+        let (begun, survey, cancelled) =
+            futures::join!(lease_taken, self.survey(&task.work), cancelled);
         let resumed = match begun? {
             Begun::Fresh => None,
             Begun::Resumed(progress) => Some(progress),
@@ -202,6 +204,11 @@ where
             stop_at,
             end_by: self.before(delivery.deadline, last_word(self.settings.deadline_margin)),
             expires_at: task.expires_at.map(|time| self.clock.instant_of(time)),
+            is_cancelled: cancelled.unwrap_or_else(|error| {
+                // The first checkpoint asks again.
+                warn!(%error, "cancellation was not looked up");
+                false
+            }),
         };
         let report = self.fanout.run(job, delivery.batch_size).await;
         self.finish(task, &lease, report).await
@@ -425,6 +432,7 @@ fn log(task: &Task, progress: &Progress, effort: Effort, handled: Handled) {
         gone = counts.gone,
         failed = counts.failed,
         expired = counts.expired,
+        cancelled = counts.cancelled,
         pending,
         pushes = effort.pushes,
         throttled = effort.throttled,

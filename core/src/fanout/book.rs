@@ -22,6 +22,8 @@ use crate::task::{Left, Outstanding, Unread};
 pub(super) enum Verdict {
     /// The notification has expired.
     Expired,
+    /// The notification was cancelled.
+    Cancelled,
     /// Nobody takes this payload.
     Failed,
 }
@@ -142,6 +144,7 @@ impl Book {
         self.has_advanced |= settled > 0;
         match verdict {
             Verdict::Expired => self.counts.expired += settled as u64,
+            Verdict::Cancelled => self.counts.cancelled += settled as u64,
             Verdict::Failed => self.counts.failed += settled as u64,
         }
     }

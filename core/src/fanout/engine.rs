@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::OptionFuture;
+use futures::future::{OptionFuture, join};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, warn};
@@ -16,7 +16,7 @@ use super::{Effort, Ending, Job, Report, Settings};
 use crate::audience::{Audience, Cursor, Page, Slice};
 use crate::clock::Clock;
 use crate::connection::{ConnectionId, Recipient};
-use crate::ledger::{Entry, Ledger, LedgerError};
+use crate::ledger::{Entry, Lease, Ledger, LedgerError};
 use crate::push::{PushOutcome, Pusher};
 use crate::store::{Registry, StoreError};
 use crate::task::Tries;
@@ -82,6 +82,7 @@ where
             stop_at,
             end_by,
             expires_at,
+            is_cancelled,
         } = job;
         let Ports { store, pusher } = &self.ports;
         let max_in_flight = (self.settings.max_in_flight / batch_size.max(1)).max(1);
@@ -90,6 +91,9 @@ where
             ..self.settings
         };
         let mut book = Book::open(settings, progress);
+        if is_cancelled {
+            book.settle_rest_as(Verdict::Cancelled);
+        }
         let mut effort = Effort::default();
         let mut ending = None;
         let mut unreadable = None;
@@ -146,9 +150,7 @@ where
                         written_at: self.clock.now(),
                         is_last: false,
                     };
-                    let lease = &lease;
-                    let checkpoint = async move { store.write(lease, &entry).await };
-                    writing.set(Some(checkpoint).into());
+                    writing.set(Some(checkpoint(store, &lease, entry)).into());
                     is_writing = true;
                 }
             }
@@ -218,7 +220,7 @@ where
                         warn!(%error, "gone connections were not forgotten");
                     }
                 }
-                Some(written) = &mut writing, if is_writing => {
+                Some((written, cancelled)) = &mut writing, if is_writing => {
                     is_writing = false;
                     checkpoint_at = Instant::now() + self.settings.checkpoint_every;
                     match written {
@@ -230,6 +232,12 @@ where
                         Err(LedgerError::Store(error)) => {
                             warn!(%error, "checkpoint was not written");
                         }
+                    }
+                    match cancelled {
+                        Ok(true) => book.settle_rest_as(Verdict::Cancelled),
+                        Ok(false) => {}
+                        // The next checkpoint asks again.
+                        Err(error) => warn!(%error, "cancellation was not looked up"),
                     }
                 }
                 () = sleep_until(wake) => {}
@@ -281,6 +289,16 @@ async fn attempt<P: Pusher>(
     let outcome = pusher.push(&connection, payload).await;
     debug!(connection_id = %connection, ?tries, ?outcome, "push ended");
     (ticket, tries, outcome)
+}
+
+/// Writes a checkpoint, and finds out whether the notification was cancelled.
+async fn checkpoint<S: Ledger>(
+    store: &S,
+    lease: &Lease,
+    entry: Entry,
+) -> (Result<(), LedgerError>, Result<bool, StoreError>) {
+    let cancelled = store.is_cancelled(lease.notification_id);
+    join(store.write(lease, &entry), cancelled).await
 }
 
 async fn read<S: Audience>(

@@ -59,12 +59,7 @@ pub fn parse(body: &[u8]) -> Result<Draft, Problem> {
             Target::Topic { topic }
         }
     };
-    Ok(Draft {
-        event_type: EVENT_TYPE.to_owned(),
-        target,
-        data,
-        ttl_seconds: None,
-    })
+    Ok(Draft::new(EVENT_TYPE, target, data))
 }
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ fn since(before: &Counts, now: &Counts) -> Option<Counts> {
         gone: now.gone.checked_sub(before.gone)?,
         failed: now.failed.checked_sub(before.failed)?,
         expired: now.expired.checked_sub(before.expired)?,
+        cancelled: now.cancelled.checked_sub(before.cancelled)?,
     })
 }
 

@@ -131,10 +131,8 @@ fn put(world: &World, state: &mut State, publish: Publish) {
         }
     };
     let draft = Draft {
-        event_type: "simulated".to_owned(),
-        target,
-        data: json!({}),
         ttl_seconds: publish.ttl_seconds,
+        ..Draft::new("simulated", target, json!({}))
     };
     let notification = Notification::accept(draft, "/simulation", world.clock.now());
     let id = notification.id;

@@ -7,9 +7,10 @@ use std::ops::Bound;
 use fanout_core::audience::{Audience, Cursor, Page, Slice};
 use fanout_core::connection::{Connection, ConnectionId, Recipient};
 use fanout_core::ledger::{
-    Begun, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
+    Begun, Entry, Lease, Ledger, LedgerError, PartStanding, PartState, PartSummary, Progress,
+    Record, Standing,
 };
-use fanout_core::notification::{Notification, NotificationId};
+use fanout_core::notification::NotificationId;
 use fanout_core::store::{Registry, StoreError};
 use fanout_core::task::Part;
 use fanout_core::topic::Topic;
@@ -58,10 +59,18 @@ impl Tables {
     }
 
     pub(crate) fn standing(&self, id: NotificationId) -> Option<Standing> {
-        let accepted_at = *self.notifications.get(&id)?;
+        let record = Record {
+            id,
+            accepted_at: *self.notifications.get(&id)?,
+            expires_at: None,
+            cancel_requested_at: None,
+        };
         let parts = self.parts.iter().filter(|((of, _), _)| *of == id);
-        let parts = parts.map(|(_, row)| row.summary());
-        Some(Standing::of(id, accepted_at, None, parts))
+        let parts = parts.map(|(_, row)| PartStanding {
+            summary: row.summary(),
+            ..PartStanding::default()
+        });
+        Some(Standing::of(&record, parts))
     }
 
     fn page(&self, slice: &Slice, after: Option<&Cursor>, limit: u32, shards: u16) -> Page {
@@ -193,10 +202,6 @@ impl Registry for Client {
 }
 
 impl Ledger for Client {
-    async fn record(&self, _: &Notification) -> Result<(), StoreError> {
-        unreachable!("a worker records no notifications")
-    }
-
     async fn begin(
         &self,
         lease: &Lease,
@@ -239,7 +244,7 @@ impl Ledger for Client {
         }
     }
 
-    async fn standing(&self, id: NotificationId) -> Result<Option<Standing>, StoreError> {
-        Ok(self.state().tables.standing(id))
+    async fn is_cancelled(&self, _: NotificationId) -> Result<bool, StoreError> {
+        Ok(false)
     }
 }

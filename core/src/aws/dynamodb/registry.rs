@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest,
 };
 use futures::future::try_join_all;
 
-use super::Store;
 use super::attributes::{
     Row, key, milliseconds, read_milliseconds, read_number, read_text, seconds, text,
 };
+use super::{Store, is_refused};
 use crate::aws::store_error;
 use crate::connection::{Connection, ConnectionId, Recipient};
 use crate::store::{Registry, StoreError};
@@ -128,13 +127,7 @@ impl Store {
             .await;
         match deleted {
             Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
+            Err(error) if is_refused(&error) => Ok(()),
             Err(error) => Err(store_error(FORGET)(error)),
         }
     }
