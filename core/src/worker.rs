@@ -205,7 +205,7 @@ where
             end_by: self.before(delivery.deadline, last_word(self.settings.deadline_margin)),
             expires_at: task.expires_at.map(|time| self.clock.instant_of(time)),
             is_cancelled: cancelled.unwrap_or_else(|error| {
-                // The first checkpoint asks again.
+                // The run asks again.
                 warn!(%error, "cancellation was not looked up");
                 false
             }),

@@ -126,6 +126,10 @@ impl Book {
         self.verdict.get_or_insert(verdict);
     }
 
+    pub(super) fn has_verdict(&self) -> bool {
+        self.verdict.is_some()
+    }
+
     /// Settles everybody who waits, if there is a verdict.
     pub(super) fn apply_verdict(&mut self) {
         let Some(verdict) = self.verdict else { return };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{OptionFuture, join};
+use futures::future::OptionFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, warn};
@@ -102,9 +102,14 @@ where
         let mut unforgotten: Vec<Recipient> = Vec::new();
         let mut reading = pin!(OptionFuture::from(None));
         let mut forgetting = pin!(OptionFuture::from(None));
+        // Apart from each other: neither a slow write nor a slow look-up holds
+        // up the other.
         let mut writing = pin!(OptionFuture::from(None));
-        let (mut is_reading, mut is_forgetting, mut is_writing) = (false, false, false);
+        let mut looking_up = pin!(OptionFuture::from(None));
+        let (mut is_reading, mut is_forgetting) = (false, false);
+        let (mut is_writing, mut is_looking_up) = (false, false);
         let mut checkpoint_at = Instant::now() + self.settings.checkpoint_every;
+        let mut look_up_at = checkpoint_at;
 
         loop {
             let now = Instant::now();
@@ -112,6 +117,12 @@ where
                 book.settle_rest_as(Verdict::Expired);
             }
             book.apply_verdict();
+            // Nobody waits any more, or is given up on, and there may be more to
+            // read.
+            if book.has_verdict() && matches!(ending, Some(Ending::Waiting(_) | Ending::Exhausted))
+            {
+                ending = None;
+            }
             if stop_at <= now {
                 ending.get_or_insert(Ending::OutOfTime);
             }
@@ -150,8 +161,12 @@ where
                         written_at: self.clock.now(),
                         is_last: false,
                     };
-                    writing.set(Some(checkpoint(store, &lease, entry)).into());
+                    writing.set(Some(write(store, &lease, entry)).into());
                     is_writing = true;
+                }
+                if !is_looking_up && look_up_at <= now {
+                    looking_up.set(Some(store.is_cancelled(lease.notification_id)).into());
+                    is_looking_up = true;
                 }
             }
             if !is_forgetting && !unforgotten.is_empty() {
@@ -176,7 +191,13 @@ where
                 break;
             }
 
-            for due in [book.next_retry(), expires_at, Some(checkpoint_at)] {
+            let timers = [
+                book.next_retry(),
+                expires_at,
+                Some(checkpoint_at),
+                Some(look_up_at),
+            ];
+            for due in timers {
                 wake = due
                     .filter(|due| *due > now)
                     .map_or(wake, |due| wake.min(due));
@@ -220,7 +241,7 @@ where
                         warn!(%error, "gone connections were not forgotten");
                     }
                 }
-                Some((written, cancelled)) = &mut writing, if is_writing => {
+                Some(written) = &mut writing, if is_writing => {
                     is_writing = false;
                     checkpoint_at = Instant::now() + self.settings.checkpoint_every;
                     match written {
@@ -233,10 +254,14 @@ where
                             warn!(%error, "checkpoint was not written");
                         }
                     }
+                }
+                Some(cancelled) = &mut looking_up, if is_looking_up => {
+                    is_looking_up = false;
+                    look_up_at = Instant::now() + self.settings.checkpoint_every;
                     match cancelled {
                         Ok(true) => book.settle_rest_as(Verdict::Cancelled),
                         Ok(false) => {}
-                        // The next checkpoint asks again.
+                        // The next look-up asks again.
                         Err(error) => warn!(%error, "cancellation was not looked up"),
                     }
                 }
@@ -291,14 +316,8 @@ async fn attempt<P: Pusher>(
     (ticket, tries, outcome)
 }
 
-/// Writes a checkpoint, and finds out whether the notification was cancelled.
-async fn checkpoint<S: Ledger>(
-    store: &S,
-    lease: &Lease,
-    entry: Entry,
-) -> (Result<(), LedgerError>, Result<bool, StoreError>) {
-    let cancelled = store.is_cancelled(lease.notification_id);
-    join(store.write(lease, &entry), cancelled).await
+async fn write<S: Ledger>(store: &S, lease: &Lease, entry: Entry) -> Result<(), LedgerError> {
+    store.write(lease, &entry).await
 }
 
 async fn read<S: Audience>(
