@@ -22,8 +22,13 @@ use crate::world::{Client, INJECTED, Port, State};
 #[derive(Default)]
 pub(crate) struct Tables {
     pub(crate) connections: BTreeMap<ConnectionId, Row>,
-    pub(crate) notifications: BTreeMap<NotificationId, Timestamp>,
+    notifications: BTreeMap<NotificationId, NotificationRow>,
     parts: BTreeMap<(NotificationId, Part), PartRow>,
+}
+
+struct NotificationRow {
+    accepted_at: Timestamp,
+    is_cancelled: bool,
 }
 
 /// A connection's row, and its subscription.
@@ -53,6 +58,20 @@ impl Tables {
         is_that_life
     }
 
+    pub(crate) fn record(&mut self, id: NotificationId, accepted_at: Timestamp) {
+        let row = NotificationRow {
+            accepted_at,
+            is_cancelled: false,
+        };
+        self.notifications.insert(id, row);
+    }
+
+    /// Cancels a notification; returns whether there is one.
+    pub(crate) fn cancel(&mut self, id: NotificationId) -> bool {
+        let row = self.notifications.get_mut(&id);
+        row.map(|row| row.is_cancelled = true).is_some()
+    }
+
     /// How far a part is; `None` if nothing was written.
     pub(crate) fn progress(&self, id: NotificationId, part: &Part) -> Option<&Progress> {
         self.parts.get(&(id, part.clone()))?.progress.as_ref()
@@ -61,7 +80,7 @@ impl Tables {
     pub(crate) fn standing(&self, id: NotificationId) -> Option<Standing> {
         let record = Record {
             id,
-            accepted_at: *self.notifications.get(&id)?,
+            accepted_at: self.notifications.get(&id)?.accepted_at,
             expires_at: None,
             cancel_requested_at: None,
         };
@@ -162,11 +181,10 @@ impl Audience for Client {
         let read =
             move |state: &mut State, _| state.tables.page(&slice, after.as_ref(), limit, shards);
         let page = self.call(Port::Page, read).await;
-        let page = page.map_err(|_| error("read a page of the audience"))?;
         self.state()
             .witness
-            .page_read(self.delivery, &page, Instant::now());
-        Ok(page)
+            .page_ended(self.delivery, page.as_ref().ok(), Instant::now());
+        page.map_err(|_| error("read a page of the audience"))
     }
 }
 
@@ -215,6 +233,7 @@ impl Ledger for Client {
             begun
         };
         let begun = self.call(Port::Begin, take).await;
+        self.state().witness.begin_ended(delivery, Instant::now());
         begun.map_err(|_| error("begin a part of the ledger"))
     }
 
@@ -226,6 +245,9 @@ impl Ledger for Client {
             .write_called(delivery, &entry.progress, now);
         let write = move |state: &mut State, _| {
             let is_written = state.tables.write(&of, &entry);
+            if is_written {
+                state.witness.written(delivery, &entry.progress);
+            }
             let standing = state.tables.standing(of.notification_id);
             state.witness.stood(standing);
             is_written
@@ -244,7 +266,16 @@ impl Ledger for Client {
         }
     }
 
-    async fn is_cancelled(&self, _: NotificationId) -> Result<bool, StoreError> {
-        Ok(false)
+    async fn is_cancelled(&self, id: NotificationId) -> Result<bool, StoreError> {
+        self.state().witness.look_up_called(self.delivery);
+        let look_up = move |state: &mut State, _| {
+            let row = state.tables.notifications.get(&id);
+            row.is_some_and(|row| row.is_cancelled)
+        };
+        let cancelled = self.call(Port::LookUp, look_up).await.ok();
+        self.state()
+            .witness
+            .look_up_ended(self.delivery, cancelled, Instant::now());
+        cancelled.ok_or_else(|| error("look up a cancellation"))
     }
 }
