@@ -9,6 +9,7 @@
 )]
 
 mod actions;
+mod contract;
 mod faults;
 mod lifecycle;
 mod publishing;

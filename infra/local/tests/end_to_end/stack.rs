@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
@@ -126,6 +127,33 @@ impl Stack {
             status: head.status,
             headers: head.headers,
             body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        }
+    }
+
+    /// Sends a request as it is on the wire, and reads the answer to the end of
+    /// the connection.
+    pub(crate) async fn exchange(&self, request: &str) -> Answer {
+        let address = self.http.strip_prefix("http://").unwrap();
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let reading = connection.read_to_string(&mut answer);
+        timeout(PATIENCE, reading).await.expect("no end").unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.parse().unwrap(), value.parse().unwrap())
+        };
+        Answer {
+            status: status.parse().unwrap(),
+            headers: lines
+                .map(header)
+                .collect::<Vec<(HeaderName, HeaderValue)>>()
+                .into_iter()
+                .collect(),
+            body: serde_json::from_str(body).unwrap_or(Value::Null),
         }
     }
 

@@ -31,10 +31,12 @@ impl Subscriber {
     }
 
     pub(crate) async fn send(&mut self, message: Value) {
-        self.socket
-            .send(Message::text(message.to_string()))
-            .await
-            .unwrap();
+        self.send_message(Message::text(message.to_string())).await;
+    }
+
+    /// Sends any message, also one that is no JSON.
+    pub(crate) async fn send_message(&mut self, message: Message) {
+        self.socket.send(message).await.unwrap();
     }
 
     /// Returns the next message.
