@@ -21,13 +21,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use fanout_core::audience::{Audience, Cursor, Page, Slice};
 use fanout_core::clock::Clock;
-use fanout_core::connection::{Connection, ConnectionId, Recipient};
+use fanout_core::connection::{ConnectionId, Recipient};
 use fanout_core::fanout::pacer::{Pacer, Share};
 use fanout_core::fanout::{FanOut, Job, Ports, Settings, retry};
-use fanout_core::ledger::{Begun, Entry, Lease, Ledger, LedgerError, Progress, Standing};
-use fanout_core::notification::{Notification, NotificationId};
+use fanout_core::ledger::{Begun, Entry, Lease, Ledger, LedgerError, Progress};
+use fanout_core::notification::NotificationId;
 use fanout_core::push::{PushOutcome, Pusher};
-use fanout_core::store::{Registry, StoreError};
+use fanout_core::store::{Forget, StoreError};
 use fanout_core::task::{Left, Part};
 use fanout_core::topic::Topic;
 use jiff::Timestamp;
@@ -147,6 +147,7 @@ async fn push_to(size: u32) {
         stop_at: Instant::now() + Duration::from_hours(1),
         end_by: Instant::now() + Duration::from_hours(1),
         expires_at: None,
+        is_cancelled: false,
     };
     let report = fanout.run(job, 1).await;
     assert_eq!(report.progress.counts.accepted, u64::from(size));
@@ -186,25 +187,13 @@ impl Pusher for Accepting {
     }
 }
 
-impl Registry for Made {
-    async fn open(&self, _: &Connection) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn find(&self, _: &ConnectionId) -> Result<Option<Connection>, StoreError> {
-        Ok(None)
-    }
-
+impl Forget for Made {
     async fn forget(&self, _: &[Recipient], _: Option<&Topic>) -> Result<(), StoreError> {
         Ok(())
     }
 }
 
 impl Ledger for Made {
-    async fn record(&self, _: &Notification) -> Result<(), StoreError> {
-        Ok(())
-    }
-
     async fn begin(&self, _: &Lease, _: Timestamp, _: Timestamp) -> Result<Begun, StoreError> {
         Ok(Begun::Fresh)
     }
@@ -213,7 +202,7 @@ impl Ledger for Made {
         Ok(())
     }
 
-    async fn standing(&self, _: NotificationId) -> Result<Option<Standing>, StoreError> {
-        Ok(None)
+    async fn is_cancelled(&self, _: NotificationId) -> Result<bool, StoreError> {
+        Ok(false)
     }
 }

@@ -85,20 +85,15 @@ async fn broadcast(connections: u32, quota: Quota, percent: u32) {
     let gateway = Gateway::new(quota);
     let queue = MemoryQueues::default();
     let publisher = Publisher {
-        ledger: store.clone(),
+        notifications: store.clone(),
         queue: queue.clone(),
         clock,
         source: "/shape".to_owned(),
         max_frame_bytes: 1_024,
     };
-    let draft = Draft {
-        event_type: "shape".to_owned(),
-        target: Target::Everyone,
-        data: serde_json::Value::Null,
-        ttl_seconds: None,
-    };
+    let draft = Draft::new("shape", Target::Everyone, serde_json::Value::Null);
     let started = Instant::now();
-    let id = publisher.publish(draft).await.unwrap().id;
+    let id = publisher.publish(draft, None).await.unwrap().id;
     let (_, _, root) = queue.take().pop().expect("the notification's task");
 
     let share = |quota: u32| NonZeroU32::new(quota * percent / 100 / SLICE_WORKERS).unwrap();
@@ -133,7 +128,7 @@ async fn broadcast(connections: u32, quota: Quota, percent: u32) {
         }
     });
     futures::future::join_all(workers).await;
-    let ledger = fanout_core::ledger::Ledger::standing(&store, id).await;
+    let ledger = fanout_core::notifications::Notifications::standing(&store, id).await;
     let ledger = ledger.unwrap().unwrap();
     assert_eq!(ledger.counts.accepted, u64::from(connections));
     gateway.report(connections, quota, percent, started);

@@ -81,3 +81,10 @@ pub trait Audience {
         limit: u32,
     ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 }
+
+/// Counts audiences.
+pub trait Listeners {
+    /// Counts who listens to a topic now. Connections that have expired are
+    /// left out.
+    fn count(&self, topic: &Topic) -> impl Future<Output = Result<u64, StoreError>> + Send;
+}

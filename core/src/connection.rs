@@ -54,8 +54,20 @@ pub struct Connection {
     pub user_id: Option<String>,
     /// The organisation, where the connection was authenticated.
     pub org_id: Option<String>,
-    /// What it listens to, beside what goes to everyone.
+    /// The topics that it chose.
     pub topics: Vec<Topic>,
+}
+
+impl Connection {
+    /// Returns what the connection listens to beside what goes to everyone: the
+    /// topics that it chose, and those of its user and organisation.
+    pub fn subscriptions(&self) -> impl Iterator<Item = Topic> {
+        let user = self.user_id.as_deref().map(Topic::of_user);
+        let org = self.org_id.as_deref().map(Topic::of_org);
+        // Ids are checked where an identity is read: none is lost here.
+        let own = user.into_iter().chain(org).filter_map(Result::ok);
+        self.topics.iter().cloned().chain(own)
+    }
 }
 
 /// Somebody to push to: a connection as the audience names it.
@@ -68,4 +80,31 @@ pub struct Recipient {
     /// When the connection was opened.
     #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")]
     pub connected_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_listens_to_its_user_and_organisation_too() {
+        let mut connection = Connection {
+            id: "a".into(),
+            connected_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::UNIX_EPOCH,
+            user_id: None,
+            org_id: None,
+            topics: vec!["news".parse().unwrap()],
+        };
+        let listens_to = |connection: &Connection| -> Vec<String> {
+            connection.subscriptions().map(String::from).collect()
+        };
+        assert_eq!(listens_to(&connection), ["news"]);
+        connection.user_id = Some("auth0|1".to_owned());
+        connection.org_id = Some("acme".to_owned());
+        assert_eq!(
+            listens_to(&connection),
+            ["news", "user:auth0|1", "org:acme"]
+        );
+    }
 }

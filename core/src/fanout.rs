@@ -40,7 +40,8 @@ pub struct Settings {
     /// When only retries are left and the next is further away than this, the
     /// run ends, and they go back to the queue instead of holding a worker.
     pub patience: Duration,
-    /// How often progress is written to the ledger.
+    /// How often progress is written to the ledger, and how often a run asks
+    /// whether its notification was cancelled.
     pub checkpoint_every: Duration,
     /// A connection younger than this that is gone may still be in its
     /// handshake: it counts as gone, but is not forgotten.
@@ -65,6 +66,9 @@ pub struct Job {
     pub end_by: Instant,
     /// When the notification expires.
     pub expires_at: Option<Instant>,
+    /// Whether it was cancelled before the run began. Later, the run finds out
+    /// itself, as often as it writes checkpoints.
+    pub is_cancelled: bool,
 }
 
 /// How a run went.

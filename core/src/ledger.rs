@@ -4,12 +4,17 @@
 //! Each part is settled by one worker at a time, which holds a lease on it, and
 //! whose every write is conditional on that lease: a worker that was thought
 //! dead cannot overwrite its successor. At all times, part by part and in sum,
-//! `targeted = accepted + gone + failed + expired + pending`.
+//! `targeted = accepted + gone + failed + expired + cancelled + pending`.
+
+mod standing;
+
+use std::ops::AddAssign;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::notification::{Notification, NotificationId};
+pub use self::standing::{PartStanding, Record, Standing, State};
+use crate::notification::NotificationId;
 use crate::store::StoreError;
 use crate::task::{Left, Part};
 
@@ -25,13 +30,25 @@ pub struct Counts {
     pub failed: u64,
     /// The notification expired before it could be pushed.
     pub expired: u64,
+    /// The notification was cancelled before it could be pushed.
+    pub cancelled: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.gone += other.gone;
+        self.failed += other.failed;
+        self.expired += other.expired;
+        self.cancelled += other.cancelled;
+    }
 }
 
 impl Counts {
     /// Returns how many connections are settled.
     #[must_use]
     pub fn settled(&self) -> u64 {
-        self.accepted + self.gone + self.failed + self.expired
+        self.accepted + self.gone + self.failed + self.expired + self.cancelled
     }
 }
 
@@ -82,6 +99,7 @@ impl Progress {
             pending,
             state: self.state,
             slices: self.slices,
+            is_read: self.left.unread.is_none(),
         }
     }
 }
@@ -97,6 +115,8 @@ pub struct PartSummary {
     pub state: PartState,
     /// For the root of an audience that was cut: into how many slices.
     pub slices: Option<u16>,
+    /// Whether its audience was read to the end.
+    pub is_read: bool,
 }
 
 /// The right to settle a part.
@@ -153,14 +173,8 @@ pub enum LedgerError {
     Store(#[from] StoreError),
 }
 
-/// Keeps notifications and what became of them.
+/// Keeps what became of notifications.
 pub trait Ledger {
-    /// Records a notification, once, before it is enqueued.
-    fn record(
-        &self,
-        notification: &Notification,
-    ) -> impl Future<Output = Result<(), StoreError>> + Send;
-
     /// Takes the lease on a part until `until`, unless somebody holds it at
     /// `now` or the part is done.
     fn begin(
@@ -177,156 +191,9 @@ pub trait Ledger {
         entry: &Entry,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Adds up the parts of a notification; `None` if it was never recorded.
-    fn standing(
+    /// Whether a notification was cancelled.
+    fn is_cancelled(
         &self,
         id: NotificationId,
-    ) -> impl Future<Output = Result<Option<Standing>, StoreError>> + Send;
-}
-
-/// Where a notification stands, as publishers see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Standing {
-    /// The notification's id.
-    pub id: NotificationId,
-    /// How far it is.
-    pub state: State,
-    /// For how many connections it is, as far as the audience was read.
-    pub targeted: u64,
-    /// See [`Counts`].
-    #[serde(flatten)]
-    pub counts: Counts,
-    /// Read from the audience, not settled.
-    pub pending: u64,
-    /// When it was accepted.
-    pub accepted_at: Timestamp,
-    /// When the ledger was last written.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub updated_at: Option<Timestamp>,
-}
-
-/// How far a notification is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Recorded; no worker has begun it.
-    Accepted,
-    /// Workers are at it, or what is left waits in a queue.
-    InProgress,
-    /// Everybody is settled.
-    Done,
-    /// It expired before everybody could be reached.
-    Expired,
-    /// Nothing is pending, and some could not be reached.
-    Failed,
-}
-
-impl Standing {
-    /// Adds up the parts of a notification, in any order.
-    #[must_use]
-    pub fn of(
-        id: NotificationId,
-        accepted_at: Timestamp,
-        updated_at: Option<Timestamp>,
-        parts: impl IntoIterator<Item = PartSummary>,
-    ) -> Self {
-        let mut counts = Counts::default();
-        let (mut pending, mut seen, mut open, mut slices) = (0, 0, 0, 0);
-        for part in parts {
-            counts.accepted += part.counts.accepted;
-            counts.gone += part.counts.gone;
-            counts.failed += part.counts.failed;
-            counts.expired += part.counts.expired;
-            pending += part.pending;
-            seen += 1;
-            open += usize::from(part.state == PartState::Open);
-            slices = slices.max(part.slices.map_or(0, usize::from));
-        }
-        let is_settled = open == 0 && seen > slices;
-        let state = if seen == 0 {
-            State::Accepted
-        } else if !is_settled {
-            State::InProgress
-        } else if counts.failed > 0 {
-            State::Failed
-        } else if counts.expired > 0 {
-            State::Expired
-        } else {
-            State::Done
-        };
-        Self {
-            id,
-            state,
-            targeted: counts.settled() + pending,
-            counts,
-            pending,
-            accepted_at,
-            updated_at,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::connection::Recipient;
-
-    fn part(state: PartState, accepted: u64, outstanding: usize) -> Progress {
-        let recipient = |n: usize| Recipient {
-            connection_id: format!("c{n}").into(),
-            connected_at: Timestamp::UNIX_EPOCH,
-        };
-        Progress {
-            counts: Counts {
-                accepted,
-                ..Counts::default()
-            },
-            left: Left {
-                unread: None,
-                outstanding: (0..outstanding).map(|n| recipient(n).into()).collect(),
-            },
-            state,
-            slices: None,
-        }
-    }
-
-    #[track_caller]
-    fn check(parts: &[Progress], state: State, targeted: u64, failed: u64, pending: u64) {
-        let id = NotificationId::generate(Timestamp::UNIX_EPOCH);
-        let standing = Standing::of(
-            id,
-            Timestamp::UNIX_EPOCH,
-            None,
-            parts.iter().map(Progress::summary),
-        );
-        let got = (
-            standing.state,
-            standing.targeted,
-            standing.counts.failed,
-            standing.pending,
-        );
-        assert_eq!(got, (state, targeted, failed, pending));
-    }
-
-    #[test]
-    fn a_standing_adds_up() {
-        use PartState::{DeadLettered, Done, Open};
-        check(&[], State::Accepted, 0, 0, 0);
-        check(&[part(Open, 3, 2)], State::InProgress, 5, 0, 2);
-        check(&[part(Done, 5, 0)], State::Done, 5, 0, 0);
-        check(&[part(DeadLettered, 3, 2)], State::Failed, 5, 2, 0);
-    }
-
-    #[test]
-    fn a_cut_notification_is_done_when_all_its_slices_are() {
-        let root = Progress {
-            slices: Some(2),
-            ..part(PartState::Done, 0, 0)
-        };
-        let slice = |accepted| part(PartState::Done, accepted, 0);
-        check(std::slice::from_ref(&root), State::InProgress, 0, 0, 0);
-        check(&[root.clone(), slice(4)], State::InProgress, 4, 0, 0);
-        check(&[root, slice(4), slice(3)], State::Done, 7, 0, 0);
-    }
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }

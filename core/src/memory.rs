@@ -1,22 +1,25 @@
 //! The ports in memory, for tests: a store that behaves as the tables do, and
 //! queues that keep what was sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::audience::{Audience, Cursor, Page, Slice};
+use crate::audience::{Audience, Cursor, Listeners, Page, Slice};
 use crate::clock::Clock;
 use crate::connection::{Connection, ConnectionId, Recipient};
+use crate::idempotency::{IdempotencyKey, KEPT_FOR};
 use crate::ledger::{
-    Begun, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
+    Begun, Entry, Lease, Ledger, LedgerError, PartStanding, PartState, PartSummary, Progress,
+    Record, Standing,
 };
 use crate::notification::{Notification, NotificationId};
+use crate::notifications::{Notifications, Recorded};
 use crate::queue::{Lane, QueueError, TaskQueue};
-use crate::store::{Registry, StoreError};
+use crate::store::{Counted, Forget, Registry, Relistened, StoreError};
 use crate::task::{Part, Task};
 use crate::topic::Topic;
 
@@ -31,8 +34,27 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Tables {
     connections: BTreeMap<ConnectionId, Connection>,
-    notifications: BTreeMap<NotificationId, Notification>,
+    notifications: BTreeMap<NotificationId, NotificationRow>,
+    keys: BTreeMap<String, KeyRow>,
+    /// The last window in which a connection sent messages, and how many.
+    messages: BTreeMap<ConnectionId, (i64, u32)>,
     parts: BTreeMap<(NotificationId, Part), PartRow>,
+}
+
+#[derive(Clone, Debug)]
+struct NotificationRow {
+    notification: Notification,
+    cancel_requested_at: Option<Timestamp>,
+}
+
+/// What was recorded under an idempotency key.
+#[derive(Clone, Debug)]
+struct KeyRow {
+    fingerprint: String,
+    /// None for a key that was only claimed.
+    recorded: Option<NotificationId>,
+    accepted_at: Timestamp,
+    is_enqueued: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -42,6 +64,7 @@ struct PartRow {
     /// The number of the lease's last entry.
     entries: u32,
     progress: Option<Progress>,
+    started_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
 }
 
@@ -81,7 +104,9 @@ impl MemoryStore {
             // Any split will do that gives each connection one segment.
             Slice::Everyone { segment, of } => Topic::shard_of(&connection.id, *of) == *segment,
             Slice::Topic { topic, shard } => {
-                connection.topics.contains(topic)
+                connection
+                    .subscriptions()
+                    .any(|listened| listened == *topic)
                     && Topic::shard_of(&connection.id, self.topic_shards) == *shard
             }
             Slice::Connection { id } => connection.id == *id,
@@ -133,10 +158,22 @@ impl Audience for MemoryStore {
     }
 }
 
+impl Listeners for MemoryStore {
+    async fn count(&self, topic: &Topic) -> Result<u64, StoreError> {
+        let now = self.clock.now();
+        let tables = self.tables();
+        let live = tables.connections.values().filter(|c| c.expires_at > now);
+        let listening = live.filter(|c| c.subscriptions().any(|heard| heard == *topic));
+        Ok(listening.count() as u64)
+    }
+}
+
 impl Registry for MemoryStore {
     async fn open(&self, connection: &Connection) -> Result<(), StoreError> {
         let id = connection.id.clone();
-        self.tables().connections.insert(id, connection.clone());
+        let mut tables = self.tables();
+        tables.messages.remove(&id);
+        tables.connections.insert(id, connection.clone());
         Ok(())
     }
 
@@ -144,6 +181,51 @@ impl Registry for MemoryStore {
         Ok(self.tables().connections.get(id).cloned())
     }
 
+    async fn relisten(
+        &self,
+        as_read: &Connection,
+        topics: &[Topic],
+    ) -> Result<Relistened, StoreError> {
+        let mut tables = self.tables();
+        let stored = tables.connections.get_mut(&as_read.id);
+        let is_as_read = |stored: &&mut Connection| {
+            let set = |connection: &Connection| -> BTreeSet<Topic> {
+                connection.topics.iter().cloned().collect()
+            };
+            stored.connected_at == as_read.connected_at && set(stored) == set(as_read)
+        };
+        let Some(stored) = stored.filter(is_as_read) else {
+            return Ok(Relistened::Stale);
+        };
+        stored.topics = topics.to_vec();
+        Ok(Relistened::Changed)
+    }
+
+    async fn count_message(
+        &self,
+        sender: &Recipient,
+        window: i64,
+        most: u32,
+    ) -> Result<Counted, StoreError> {
+        let mut tables = self.tables();
+        let stored = tables.connections.get(&sender.connection_id);
+        if stored.is_none_or(|stored| stored.connected_at != sender.connected_at) {
+            return Ok(Counted::Unknown);
+        }
+        let id = sender.connection_id.clone();
+        let (counted_in, count) = tables.messages.entry(id).or_insert((window, 0));
+        if *counted_in < window {
+            (*counted_in, *count) = (window, 0);
+        }
+        if *count >= most {
+            return Ok(Counted::Over);
+        }
+        *count += 1;
+        Ok(Counted::Within)
+    }
+}
+
+impl Forget for MemoryStore {
     async fn forget(&self, gone: &[Recipient], _topic: Option<&Topic>) -> Result<(), StoreError> {
         let mut tables = self.tables();
         for gone in gone {
@@ -151,19 +233,86 @@ impl Registry for MemoryStore {
             let stored = tables.connections.get(id);
             if stored.is_some_and(|stored| stored.connected_at == gone.connected_at) {
                 tables.connections.remove(id);
+                tables.messages.remove(id);
             }
         }
         Ok(())
     }
 }
 
-impl Ledger for MemoryStore {
-    async fn record(&self, notification: &Notification) -> Result<(), StoreError> {
-        let id = notification.id;
-        self.tables().notifications.insert(id, notification.clone());
+impl Notifications for MemoryStore {
+    async fn record(
+        &self,
+        notification: &Notification,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Recorded, StoreError> {
+        let mut tables = self.tables();
+        if let Some(key) = key {
+            let is_kept = |row: &&KeyRow| row.accepted_at + KEPT_FOR > notification.time;
+            if let Some(earlier) = tables.keys.get(key.name()).filter(is_kept) {
+                return Ok(tables.recorded_before(key, earlier));
+            }
+            let row = KeyRow {
+                fingerprint: key.fingerprint().to_owned(),
+                recorded: Some(notification.id),
+                accepted_at: notification.time,
+                is_enqueued: false,
+            };
+            tables.keys.insert(key.name().to_owned(), row);
+        }
+        let row = NotificationRow {
+            notification: notification.clone(),
+            cancel_requested_at: None,
+        };
+        tables.notifications.insert(notification.id, row);
+        Ok(Recorded::New)
+    }
+
+    async fn claim(&self, key: &IdempotencyKey, now: Timestamp) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let is_kept = |row: &&KeyRow| row.accepted_at + KEPT_FOR > now;
+        if let Some(earlier) = tables.keys.get(key.name()).filter(is_kept) {
+            return Ok(earlier.fingerprint == key.fingerprint());
+        }
+        let row = KeyRow {
+            fingerprint: key.fingerprint().to_owned(),
+            recorded: None,
+            accepted_at: now,
+            is_enqueued: false,
+        };
+        tables.keys.insert(key.name().to_owned(), row);
+        Ok(true)
+    }
+
+    async fn note_enqueued(&self, key: &IdempotencyKey) -> Result<(), StoreError> {
+        if let Some(row) = self.tables().keys.get_mut(key.name()) {
+            row.is_enqueued = true;
+        }
         Ok(())
     }
 
+    async fn cancel(&self, id: NotificationId, now: Timestamp) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let row = tables.notifications.get_mut(&id);
+        Ok(row
+            .map(|row| row.cancel_requested_at.get_or_insert(now))
+            .is_some())
+    }
+
+    async fn standing(&self, id: NotificationId) -> Result<Option<Standing>, StoreError> {
+        let tables = self.tables();
+        let parts = tables.parts.iter().filter(|((of, _), _)| *of == id);
+        let parts = parts.map(|(_, row)| PartStanding {
+            summary: row.summary(),
+            started_at: row.started_at,
+            updated_at: row.updated_at,
+        });
+        let recorded = tables.notifications.get(&id);
+        Ok(recorded.map(|row| Standing::of(&row.record(), parts)))
+    }
+}
+
+impl Ledger for MemoryStore {
     async fn begin(
         &self,
         lease: &Lease,
@@ -183,6 +332,7 @@ impl Ledger for MemoryStore {
         row.owner.clone_from(&lease.owner);
         row.lease_until = Some(until);
         row.entries = 0;
+        row.started_at.get_or_insert(now);
         Ok(row.progress.clone().map_or(Begun::Fresh, Begun::Resumed))
     }
 
@@ -207,17 +357,39 @@ impl Ledger for MemoryStore {
         Ok(())
     }
 
-    async fn standing(&self, id: NotificationId) -> Result<Option<Standing>, StoreError> {
-        let parts = self.parts(id).into_iter().map(|(_, summary)| summary);
+    async fn is_cancelled(&self, id: NotificationId) -> Result<bool, StoreError> {
         let tables = self.tables();
-        let updated_at = tables
-            .parts
-            .iter()
-            .filter(|((of, _), _)| *of == id)
-            .filter_map(|(_, row)| row.updated_at)
-            .max();
-        let recorded = tables.notifications.get(&id);
-        Ok(recorded.map(|recorded| Standing::of(id, recorded.time, updated_at, parts)))
+        let row = tables.notifications.get(&id);
+        Ok(row.is_some_and(|row| row.cancel_requested_at.is_some()))
+    }
+}
+
+impl Tables {
+    fn recorded_before(&self, key: &IdempotencyKey, earlier: &KeyRow) -> Recorded {
+        let Some(id) = earlier
+            .recorded
+            .filter(|_| earlier.fingerprint == key.fingerprint())
+        else {
+            return Recorded::OtherRequest;
+        };
+        let row = self.notifications.get(&id);
+        let row = row.filter(|_| !earlier.is_enqueued);
+        Recorded::Again {
+            id,
+            accepted_at: earlier.accepted_at,
+            not_enqueued: row.map(|row| Box::new(row.notification.clone())),
+        }
+    }
+}
+
+impl NotificationRow {
+    fn record(&self) -> Record {
+        Record {
+            id: self.notification.id,
+            accepted_at: self.notification.time,
+            expires_at: self.notification.expires_at,
+            cancel_requested_at: self.cancel_requested_at,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::connection::ConnectionId;
@@ -105,8 +105,24 @@ pub struct Draft {
     pub target: Target,
     /// What happened, as the subscriber will see it.
     pub data: Value,
+    /// Context attributes of the `CloudEvent` that the publisher chose itself,
+    /// in place of ours or beside them: `id`, `source`, `time`, extensions.
+    pub attributes: Map<String, Value>,
     /// After this many seconds it is not pushed any more.
     pub ttl_seconds: Option<u32>,
+}
+
+impl Draft {
+    /// Makes a draft that does not expire.
+    pub fn new(event_type: impl Into<String>, target: Target, data: Value) -> Self {
+        Self {
+            event_type: event_type.into(),
+            target,
+            data,
+            attributes: Map::new(),
+            ttl_seconds: None,
+        }
+    }
 }
 
 /// A notification that was accepted.
@@ -145,31 +161,24 @@ impl Notification {
 /// mode (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md>).
 ///
 /// `subject` is the topic; what is for everyone or for one connection has none.
+/// What the publisher chose itself stands in place of what we would say.
 fn frame(id: NotificationId, source: &str, time: Timestamp, draft: &Draft) -> String {
-    #[derive(Serialize)]
-    struct CloudEvent<'a> {
-        specversion: &'static str,
-        id: NotificationId,
-        source: &'a str,
-        r#type: &'a str,
-        time: Timestamp,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        subject: Option<&'a Topic>,
-        datacontenttype: &'static str,
-        data: &'a Value,
+    let mut event = Map::new();
+    let mut set = |name: &str, value: Value| event.insert(name.to_owned(), value);
+    set("specversion", "1.0".into());
+    set("id", id.to_string().into());
+    set("source", source.into());
+    set("type", draft.event_type.as_str().into());
+    set("time", json!(time));
+    if let Some(topic) = draft.target.topic() {
+        set("subject", topic.as_str().into());
     }
-    let event = CloudEvent {
-        specversion: "1.0",
-        id,
-        source,
-        r#type: &draft.event_type,
-        time,
-        subject: draft.target.topic(),
-        datacontenttype: "application/json",
-        data: &draft.data,
-    };
-    // Strings, a time and a JSON value: there is nothing in it that could fail.
-    serde_json::to_string(&event).unwrap_or_default()
+    set("datacontenttype", "application/json".into());
+    event.extend(draft.attributes.clone());
+    if !event.contains_key("data_base64") {
+        event.insert("data".to_owned(), draft.data.clone());
+    }
+    Value::Object(event).to_string()
 }
 
 #[cfg(test)]
@@ -183,10 +192,8 @@ mod tests {
 
     fn draft(target: Target) -> Draft {
         Draft {
-            event_type: "book.ordered".to_owned(),
-            target,
-            data: json!({"bookId": 123}),
             ttl_seconds: Some(60),
+            ..Draft::new("book.ordered", target, json!({"bookId": 123}))
         }
     }
 

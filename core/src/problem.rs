@@ -92,8 +92,86 @@ impl Problem {
             415,
             "unsupported_media_type",
             "The body's media type is not supported",
-            format!("expected content-type application/json, got {got:?}"),
+            format!(
+                "expected content-type application/json or, for notifications, \
+                 application/cloudevents+json, got {got:?}"
+            ),
         )
+    }
+
+    /// 400: the idempotency key is none.
+    #[must_use]
+    pub fn invalid_idempotency_key(detail: &str) -> Self {
+        Self::new(
+            400,
+            "invalid_idempotency_key",
+            "The Idempotency-Key is malformed",
+            detail.to_owned(),
+        )
+    }
+
+    /// 422: the idempotency key was used for another request.
+    #[must_use]
+    pub fn idempotency_key_reused() -> Self {
+        Self::new(
+            422,
+            "idempotency_key_reused",
+            "The Idempotency-Key was used for another request",
+            "within the last 24 hours another request was made under this key; \
+             nothing was sent"
+                .to_owned(),
+        )
+    }
+
+    /// 422: a topic's name is malformed.
+    #[must_use]
+    pub fn invalid_topic(detail: String) -> Self {
+        Self::new(
+            422,
+            "invalid_topic",
+            "The topic's name is malformed",
+            detail,
+        )
+    }
+
+    /// 404: there is no such connection.
+    #[must_use]
+    pub fn no_such_connection(id: &str) -> Self {
+        Self::new(
+            404,
+            "no_such_connection",
+            "There is no such connection",
+            format!("no connection {id:?} is open"),
+        )
+    }
+
+    /// 409: everybody whom the notification was for is settled.
+    #[must_use]
+    pub fn already_ended(id: &str) -> Self {
+        Self::new(
+            409,
+            "already_ended",
+            "The notification has ended",
+            format!("nothing is left to cancel of notification {id}"),
+        )
+    }
+
+    /// 401: who is asking is not known. `challenge` is what a
+    /// `WWW-Authenticate` header asks for (RFC 9110, section 11.6.1).
+    #[must_use]
+    pub fn unauthenticated(detail: &str, challenge: &str) -> Self {
+        let detail = detail.to_owned();
+        let mut problem = Self::new(401, "unauthenticated", "Authentication is required", detail);
+        problem
+            .headers
+            .insert("www-authenticate", challenge.to_owned());
+        problem
+    }
+
+    /// 403: who is asking is known, and may not do that.
+    #[must_use]
+    pub fn forbidden(detail: &str) -> Self {
+        Self::new(403, "forbidden", "This is not allowed", detail.to_owned())
     }
 
     /// 404: there is no such notification.

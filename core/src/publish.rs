@@ -1,18 +1,23 @@
 //! Publishing: from a request's body to a task on the queue.
 
+mod cloud_event;
 mod fields;
 mod notification;
 mod order;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
+use tracing::warn;
 
-pub use self::notification::parse as parse_notification;
+pub use self::cloud_event::{parse_binary as parse_binary_event, parse_structured as parse_event};
+pub use self::notification::{MAX_BATCH, parse as parse_notification, parse_batch};
 pub use self::order::parse as parse_order;
 use crate::clock::Clock;
-use crate::ledger::Ledger;
-use crate::notification::{Draft, Notification};
+use crate::idempotency::IdempotencyKey;
+use crate::notification::{Draft, Notification, NotificationId};
+use crate::notifications::{Notifications, Recorded};
 use crate::problem::Problem;
 use crate::queue::{Lane, QueueError, TaskQueue};
 use crate::store::StoreError;
@@ -24,9 +29,9 @@ pub const LARGEST_MESSAGE: usize = 128 * 1024;
 
 /// Accepts notifications.
 #[derive(Clone, Debug)]
-pub struct Publisher<L, Q> {
+pub struct Publisher<N, Q> {
     /// Where notifications are recorded.
-    pub ledger: L,
+    pub notifications: N,
     /// Where their tasks are sent.
     pub queue: Q,
     /// Tells when a notification was accepted.
@@ -35,6 +40,15 @@ pub struct Publisher<L, Q> {
     pub source: String,
     /// The largest frame that is accepted, in bytes.
     pub max_frame_bytes: usize,
+}
+
+/// A notification that was accepted, now or by the same request before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub id: NotificationId,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
 }
 
 /// Why a notification was not accepted.
@@ -48,6 +62,9 @@ pub enum PublishError {
         /// The limit.
         limit: usize,
     },
+    /// Its idempotency key was used before, for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
     /// It could not be recorded, and was not enqueued.
     #[error(transparent)]
     Record(#[from] StoreError),
@@ -56,28 +73,78 @@ pub enum PublishError {
     Enqueue(#[from] QueueError),
 }
 
-impl<L: Ledger, Q: TaskQueue> Publisher<L, Q> {
+impl<N: Notifications, Q: TaskQueue> Publisher<N, Q> {
     /// Records a notification and enqueues its task, both durably before it
     /// returns.
-    pub async fn publish(&self, draft: Draft) -> Result<Notification, PublishError> {
+    ///
+    /// With a key, a request that is made again has the answer that it had
+    /// before, and nothing is pushed twice: what died between the two steps is
+    /// enqueued now, and what may have been enqueued before is settled once,
+    /// because its part of the ledger is.
+    pub async fn publish(
+        &self,
+        draft: Draft,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Accepted, PublishError> {
         let notification = Notification::accept(draft, &self.source, self.clock.now());
         let (bytes, limit) = (notification.frame.len(), self.max_frame_bytes);
         if bytes > limit {
             return Err(PublishError::TooLarge { bytes, limit });
         }
-        self.ledger.record(&notification).await?;
-        let task = Task {
-            notification_id: notification.id,
-            part: Part::root(),
-            work: Work::Audience(notification.target.clone()),
-            frame: notification.frame.clone(),
-            topic: notification.target.topic().cloned(),
-            expires_at: notification.expires_at,
+        let (accepted, to_enqueue) = match self.notifications.record(&notification, key).await? {
+            Recorded::New => {
+                let (id, accepted_at) = (notification.id, notification.time);
+                (Accepted { id, accepted_at }, Some(notification))
+            }
+            Recorded::Again {
+                id,
+                accepted_at,
+                not_enqueued,
+            } => (
+                Accepted { id, accepted_at },
+                not_enqueued.map(|earlier| *earlier),
+            ),
+            Recorded::OtherRequest => return Err(PublishError::KeyReused),
         };
-        self.queue
-            .send(Lane::Notifications, &[task], Duration::ZERO)
-            .await?;
-        Ok(notification)
+        if let Some(notification) = to_enqueue {
+            let task = task_of(notification);
+            self.queue
+                .send(Lane::Notifications, &[task], Duration::ZERO)
+                .await?;
+            self.note_enqueued(key).await;
+        }
+        Ok(accepted)
+    }
+
+    /// Claims a key for a request for several notifications, each of which is
+    /// then published under an item of the key.
+    pub async fn claim(&self, key: &IdempotencyKey) -> Result<(), PublishError> {
+        if self.notifications.claim(key, self.clock.now()).await? {
+            Ok(())
+        } else {
+            Err(PublishError::KeyReused)
+        }
+    }
+
+    /// Notes that nothing is left to do under a key. That it was not noted
+    /// costs a later request a task that finds its work done.
+    async fn note_enqueued(&self, key: Option<&IdempotencyKey>) {
+        let Some(key) = key else { return };
+        if let Err(error) = self.notifications.note_enqueued(key).await {
+            warn!(%error, "it was not noted that a notification was enqueued");
+        }
+    }
+}
+
+/// Writes the task that sees a notification through.
+fn task_of(notification: Notification) -> Task {
+    Task {
+        notification_id: notification.id,
+        part: Part::root(),
+        topic: notification.target.topic().cloned(),
+        work: Work::Audience(notification.target),
+        frame: notification.frame,
+        expires_at: notification.expires_at,
     }
 }
 
@@ -89,3 +156,6 @@ fn parse_json(body: &[u8]) -> Result<Value, Problem> {
     }
     serde_json::from_slice(body).map_err(|error| Problem::not_json(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

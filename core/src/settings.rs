@@ -94,6 +94,37 @@ impl Reader {
         Duration::from_millis(self.number(name, default, range))
     }
 
+    /// Returns `true` or `false`, or `default` if it is not set.
+    pub fn flag(&mut self, name: &str, default: bool) -> bool {
+        match self.get(name).as_deref() {
+            None => default,
+            Some("true") => true,
+            Some("false") => false,
+            Some(other) => {
+                self.problems
+                    .push(format!("{name}: expected true or false, got {other:?}"));
+                default
+            }
+        }
+    }
+
+    /// Returns which of `known` a setting names that must be set. Where it
+    /// names none, `otherwise` stands in, and the reading fails at its end.
+    pub fn one_of<T: Copy>(&mut self, name: &str, known: &[(&str, T)], otherwise: T) -> T {
+        let text = self.text(name);
+        if let Some((_, value)) = known.iter().find(|(word, _)| *word == text) {
+            return *value;
+        }
+        if !text.is_empty() {
+            let words: Vec<_> = known.iter().map(|(word, _)| *word).collect();
+            self.problems.push(format!(
+                "{name}: expected one of {}, got {text:?}",
+                words.join(", ")
+            ));
+        }
+        otherwise
+    }
+
     /// Notes a problem that only shows between settings.
     pub fn require(&mut self, holds: bool, problem: impl FnOnce() -> String) {
         if !holds {
@@ -123,6 +154,25 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_read_and_unknown_ones_told_the_known_ones() {
+        let known = [("jwt", 1), ("off", 2)];
+        let mut read = reader(&[("A", "off"), ("B", "JWT"), ("D", "false"), ("E", "yes")]);
+        assert_eq!(read.one_of("A", &known, 0), 2);
+        assert_eq!(read.one_of("B", &known, 0), 0);
+        assert_eq!(read.one_of("C", &known, 0), 0);
+        assert!(!read.flag("D", true));
+        assert!(!read.flag("E", false));
+        assert!(read.flag("F", true));
+        assert_eq!(
+            read.finish(()).unwrap_err().to_string(),
+            "invalid configuration: \
+             B: expected one of jwt, off, got \"JWT\"; \
+             C: not set; \
+             E: expected true or false, got \"yes\""
+        );
+    }
 
     fn reader(variables: &[(&str, &str)]) -> Reader {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());

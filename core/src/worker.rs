@@ -22,7 +22,7 @@ use crate::ledger::{Begun, Entry, Lease, Ledger, LedgerError, PartState, PartSum
 use crate::notification::Target;
 use crate::push::Pusher;
 use crate::queue::{Lane, QueueError, TaskQueue};
-use crate::store::{Registry, StoreError};
+use crate::store::{Forget, StoreError};
 use crate::task::{Left, Outstanding, Part, Task, TaskError, Tries, Work};
 
 /// The most time that is kept for the last word.
@@ -127,7 +127,7 @@ pub struct Worker<S, P, Q> {
 
 impl<S, P, Q> Worker<S, P, Q>
 where
-    S: Audience + Registry + Ledger + Clone + Send + Sync,
+    S: Audience + Forget + Ledger + Clone + Send + Sync,
     P: Pusher + Send + Sync,
     Q: TaskQueue + Send + Sync,
 {
@@ -165,7 +165,9 @@ where
             .begin(&lease, self.clock.now(), delivery.deadline);
         // The first page is read while the lease is taken: for a small audience
         // the two round trips are most of what there is to wait for.
-        let (begun, survey) = futures::join!(lease_taken, self.survey(&task.work));
+        let cancelled = self.store.is_cancelled(task.notification_id);
+        let (begun, survey, cancelled) =
+            futures::join!(lease_taken, self.survey(&task.work), cancelled);
         let resumed = match begun? {
             Begun::Fresh => None,
             Begun::Resumed(progress) => Some(progress),
@@ -202,6 +204,11 @@ where
             stop_at,
             end_by: self.before(delivery.deadline, last_word(self.settings.deadline_margin)),
             expires_at: task.expires_at.map(|time| self.clock.instant_of(time)),
+            is_cancelled: cancelled.unwrap_or_else(|error| {
+                // The run asks again.
+                warn!(%error, "cancellation was not looked up");
+                false
+            }),
         };
         let report = self.fanout.run(job, delivery.batch_size).await;
         self.finish(task, &lease, report).await
@@ -425,6 +432,7 @@ fn log(task: &Task, progress: &Progress, effort: Effort, handled: Handled) {
         gone = counts.gone,
         failed = counts.failed,
         expired = counts.expired,
+        cancelled = counts.cancelled,
         pending,
         pushes = effort.pushes,
         throttled = effort.throttled,

@@ -3,7 +3,7 @@
 
 use fanout_core::aws::{self, dynamodb::Store};
 use fanout_core::clock::Clock;
-use fanout_core::store::Registry;
+use fanout_core::store::Forget;
 use lambda_runtime::Error;
 use tracing::info;
 
@@ -17,7 +17,7 @@ pub struct Disconnect<R> {
     pub registry: R,
 }
 
-impl<R: Registry> Disconnect<R> {
+impl<R: Forget> Disconnect<R> {
     /// Handles a DISCONNECT event.
     ///
     /// # Errors
@@ -56,6 +56,7 @@ pub async fn run() -> Result<(), Error> {
 mod tests {
     use fanout_core::connection::Connection;
     use fanout_core::memory::MemoryStore;
+    use fanout_core::store::Registry as _;
     use jiff::Timestamp;
     use serde_json::json;
 

@@ -6,19 +6,28 @@
 //! the execution environment is shut down. The binaries in `src/bin` only call
 //! `run`.
 
+pub mod authorizer;
 pub mod connect;
 pub mod disconnect;
 pub mod message;
 pub mod publish;
 mod runtime;
 pub mod settings;
+pub mod token;
 mod websocket;
 pub mod worker;
 
 pub use lambda_runtime::Error;
 
 /// The functions' names, in the order of a connection's life.
-pub const NAMES: [&str; 5] = ["connect", "disconnect", "message", "publish", "worker"];
+pub const NAMES: [&str; 6] = [
+    "authorizer",
+    "connect",
+    "disconnect",
+    "message",
+    "publish",
+    "worker",
+];
 
 /// Runs the function called `name`, one of [`NAMES`], until the execution
 /// environment is shut down.
@@ -27,6 +36,7 @@ pub const NAMES: [&str; 5] = ["connect", "disconnect", "message", "publish", "wo
 /// An unknown name, an invalid configuration, or a Runtime API that went away.
 pub async fn run(name: &str) -> Result<(), Error> {
     match name {
+        "authorizer" => authorizer::run().await,
         "connect" => connect::run().await,
         "disconnect" => disconnect::run().await,
         "message" => message::run().await,

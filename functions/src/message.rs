@@ -1,53 +1,212 @@
-//! `$default`: answers what clients send. The answer is the route's response,
+//! `$default`: does what clients ask for. The answer is the route's response,
 //! so that it takes nothing from the account's rate for pushes.
 
-use fanout_core::action::{Action, Reply};
-use fanout_core::aws::{self, dynamodb::Store};
-use fanout_core::clock::Clock;
-use fanout_core::connection::Connection;
-use fanout_core::store::Registry;
-use lambda_runtime::Error;
-use tracing::debug;
+use std::time::Duration;
 
-use crate::websocket::{Request, Response, connection_of, respond};
+use fanout_core::action::{Action, ActionError, Reply};
+use fanout_core::aws::{self, dynamodb::Store, sqs::Queues};
+use fanout_core::clock::Clock;
+use fanout_core::connection::{Connection, Recipient};
+use fanout_core::identity::Identity;
+use fanout_core::notification::{Draft, Target};
+use fanout_core::notifications::Notifications;
+use fanout_core::publish::{PublishError, Publisher};
+use fanout_core::queue::TaskQueue;
+use fanout_core::store::{Counted, Registry, Relistened, StoreError};
+use fanout_core::subscription::{Change, Limits};
+use fanout_core::topic::Topic;
+use lambda_runtime::Error;
+use serde_json::{Value, json};
+use tracing::{debug, error, info, warn};
+
+use crate::settings::Subscribers;
+use crate::websocket::{Request, Response, connection_of, identity_of, respond};
 use crate::{runtime, settings};
 
-/// Answers clients.
+/// The event type of what a client sends to everyone.
+const EVENT_TYPE: &str = "message.sent";
+/// How often a change of topics is tried while others change the same
+/// connection.
+const MAX_ATTEMPTS: u32 = 6;
+/// The longest pause before it is tried again; it doubles.
+const LONGEST_FIRST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Does what clients ask for.
 #[derive(Clone, Debug)]
-pub struct Message<R> {
+pub struct Message<R, N, Q> {
     /// Where connections are stored.
     pub registry: R,
+    /// Takes what clients send to everyone.
+    pub publisher: Publisher<N, Q>,
+    /// Whether clients have to be authenticated.
+    pub subscribers: Subscribers,
+    /// How many topics one connection may choose.
+    pub max_topics: usize,
+    /// How many messages one connection may send in a minute; 0 for none at
+    /// all.
+    pub messages_per_minute: u32,
 }
 
-impl<R: Registry> Message<R> {
-    /// Handles a MESSAGE event.
+/// A client, as an event says.
+#[derive(Debug)]
+struct Client {
+    connection: Recipient,
+    identity: Identity,
+}
+
+impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
+    /// Handles a MESSAGE event. Whatever goes wrong is told in an error frame.
     ///
     /// # Errors
-    /// The connection could not be looked up: the client gets API Gateway's
-    /// error frame.
+    /// The event is not from a WebSocket API.
     pub async fn handle(&self, event: &Request) -> Result<Response, Error> {
-        let sender = connection_of(&event.request_context)?;
-        let body = event.body.as_deref().unwrap_or_default();
-        let reply = match Action::parse(body) {
-            Ok(Action::WhoAmI) => {
-                let found = self.registry.find(&sender.connection_id).await?;
-                Reply::WhoAmI(found.unwrap_or_else(|| Connection {
-                    id: sender.connection_id.clone(),
-                    connected_at: sender.connected_at,
-                    expires_at: sender.connected_at,
-                    user_id: None,
-                    org_id: None,
-                    topics: Vec::new(),
-                }))
-            }
-            Ok(Action::Echo(message)) => Reply::Echo(message),
-            Ok(Action::Ping) => Reply::Pong,
-            Err(error) => {
-                debug!(connection_id = %sender.connection_id, %error, "message refused");
-                Reply::Error(error)
-            }
+        let connection = connection_of(&event.request_context)?;
+        let connection_id = connection.connection_id.clone();
+        let answer = if let Some(identity) = self.identity(event) {
+            let client = Client {
+                connection,
+                identity,
+            };
+            let body = event.body.as_deref().unwrap_or_default();
+            self.answer(&client, body).await
+        } else {
+            error!(%connection_id, "event has no identity: the API has no authorizer");
+            Err(ActionError::Unavailable)
         };
+        let reply = answer.unwrap_or_else(|error| {
+            debug!(%connection_id, code = error.code(), "message refused");
+            Reply::Error(error)
+        });
         Ok(respond(200, Some(reply.frame())))
+    }
+
+    fn identity(&self, event: &Request) -> Option<Identity> {
+        match self.subscribers {
+            Subscribers::Jwt => identity_of(&event.request_context),
+            Subscribers::Anyone => Some(Identity::anyone()),
+        }
+    }
+
+    async fn answer(&self, client: &Client, message: &str) -> Result<Reply, ActionError> {
+        Ok(match Action::parse(message)? {
+            Action::WhoAmI => Reply::WhoAmI(self.find(client).await?),
+            Action::Echo(message) => Reply::Echo(message),
+            Action::Ping => Reply::Pong,
+            Action::Subscribe(topics) => {
+                let change = Change::Subscribe(topics);
+                Reply::Subscribed(self.relisten(client, &change).await?)
+            }
+            Action::Unsubscribe(topics) => {
+                let change = Change::Unsubscribe(topics);
+                Reply::Unsubscribed(self.relisten(client, &change).await?)
+            }
+            Action::SendMessage(message) => self.send(client, message).await?,
+        })
+    }
+
+    async fn find(&self, client: &Client) -> Result<Connection, ActionError> {
+        let Recipient {
+            connection_id,
+            connected_at,
+        } = &client.connection;
+        let found = self.registry.find(connection_id).await;
+        found
+            .map_err(|error| unavailable(client, &error))?
+            .filter(|found| found.connected_at == *connected_at)
+            .ok_or(ActionError::NotConnected)
+    }
+
+    /// Changes the topics of a connection and returns them.
+    ///
+    /// API Gateway invokes at once for every message of a client: whoever finds
+    /// that another invocation was faster decides again on what that one left.
+    async fn relisten(&self, client: &Client, change: &Change) -> Result<Vec<Topic>, ActionError> {
+        let limits = Limits {
+            permission: &client.identity.topics,
+            max_topics: self.max_topics,
+        };
+        for attempt in 0..MAX_ATTEMPTS {
+            pause_before(attempt).await;
+            let connection = self.find(client).await?;
+            let topics = change.decide(&connection, &limits)?;
+            let mut before = connection.topics.clone();
+            before.sort_unstable();
+            if topics == before {
+                return Ok(topics);
+            }
+            let relistened = self.registry.relisten(&connection, &topics).await;
+            match relistened.map_err(|error| unavailable(client, &error))? {
+                Relistened::Changed => return Ok(topics),
+                Relistened::Stale => {}
+            }
+        }
+        let connection_id = &client.connection.connection_id;
+        warn!(%connection_id, "topics not changed: others kept changing them");
+        Err(ActionError::Unavailable)
+    }
+
+    /// Publishes a client's message to everyone.
+    async fn send(&self, client: &Client, message: Value) -> Result<Reply, ActionError> {
+        self.count(client).await?;
+        let connection_id = &client.connection.connection_id;
+        let data = json!({
+            "message": message,
+            "connectionId": connection_id,
+            "userId": client.identity.user_id,
+        });
+        let draft = Draft::new(EVENT_TYPE, Target::Everyone, data);
+        match self.publisher.publish(draft, None).await {
+            Ok(sent) => {
+                info!(%connection_id, notification_id = %sent.id, "message accepted");
+                Ok(Reply::Sent(sent.id))
+            }
+            Err(PublishError::TooLarge { bytes, limit }) => {
+                Err(ActionError::TooLarge { bytes, limit })
+            }
+            Err(
+                error @ (PublishError::KeyReused
+                | PublishError::Record(_)
+                | PublishError::Enqueue(_)),
+            ) => {
+                error!(%connection_id, %error, "message was not published");
+                Err(ActionError::Unavailable)
+            }
+        }
+    }
+
+    /// Counts a message against the client's rate.
+    async fn count(&self, client: &Client) -> Result<(), ActionError> {
+        let per_minute = self.messages_per_minute;
+        if per_minute == 0 {
+            return Err(ActionError::SendMessageOff);
+        }
+        let now = self.publisher.clock.now().as_second();
+        let (minute, second) = (now.div_euclid(60), now.rem_euclid(60));
+        let counted = self
+            .registry
+            .count_message(&client.connection, minute, per_minute)
+            .await;
+        match counted.map_err(|error| unavailable(client, &error))? {
+            Counted::Within => Ok(()),
+            Counted::Over => Err(ActionError::RateLimited {
+                per_minute,
+                retry_after_seconds: u32::try_from(60 - second).unwrap_or(60),
+            }),
+            Counted::Unknown => Err(ActionError::NotConnected),
+        }
+    }
+}
+
+fn unavailable(client: &Client, error: &StoreError) -> ActionError {
+    let connection_id = &client.connection.connection_id;
+    error!(%connection_id, %error, "client was not served");
+    ActionError::Unavailable
+}
+
+async fn pause_before(attempt: u32) {
+    if let Some(doubled) = attempt.checked_sub(1) {
+        let longest = LONGEST_FIRST_PAUSE.saturating_mul(1 << doubled);
+        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
     }
 }
 
@@ -56,81 +215,26 @@ impl<R: Registry> Message<R> {
 /// # Errors
 /// See [`crate::run`].
 pub async fn run() -> Result<(), Error> {
-    let settings = runtime::start(settings::read_store)?;
+    let settings = runtime::start(settings::Message::read)?;
+    settings.subscribers.warn_if_off();
     let config = aws::load_config().await;
+    let store = Store::new(&config, settings.store, Clock::System);
     let message = Message {
-        registry: Store::new(&config, settings, Clock::System),
+        registry: store.clone(),
+        publisher: Publisher {
+            notifications: store,
+            queue: Queues::new(&config, settings.queues),
+            clock: Clock::System,
+            source: settings.event_source,
+            max_frame_bytes: settings.max_frame_bytes,
+        },
+        subscribers: settings.subscribers,
+        max_topics: settings.max_topics,
+        messages_per_minute: settings.messages_per_minute,
     };
     let message = &message;
     runtime::serve(|event| async move { message.handle(&event.payload).await }).await
 }
 
 #[cfg(test)]
-mod tests {
-    use fanout_core::memory::MemoryStore;
-    use jiff::Timestamp;
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::websocket::tests::event;
-
-    async fn answer_to(body: &Value) -> Value {
-        let store = MemoryStore::new(Clock::starting_at(Timestamp::UNIX_EPOCH), 4);
-        let connection = Connection {
-            id: "TXzPWdnOjoECGjA=".into(),
-            connected_at: Timestamp::UNIX_EPOCH,
-            expires_at: Timestamp::MAX,
-            user_id: Some("u1".to_owned()),
-            org_id: None,
-            topics: vec!["stocks/AAPL".parse().unwrap()],
-        };
-        store.open(&connection).await.unwrap();
-        let event = event("$default", &json!({"body": body}));
-        let response = Message { registry: store }.handle(&event).await.unwrap();
-        assert_eq!(response.status_code, 200);
-        serde_json::from_slice(&response.body.unwrap()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_client_learns_who_it_is() {
-        let expected = json!({
-            "type": "whoami",
-            "connectionId": "TXzPWdnOjoECGjA=",
-            "userId": "u1",
-            "topics": ["stocks/AAPL"],
-        });
-        for action in ["whoami", "GET_CONNECTION_ID"] {
-            let body = json!({"action": action}).to_string();
-            assert_eq!(answer_to(&json!(body)).await, expected);
-        }
-    }
-
-    #[tokio::test]
-    async fn an_echo_is_the_same_object_back() {
-        let sent = json!({"action": "echo", "n": [1, {"z": 1, "a": null}]});
-        assert_eq!(answer_to(&json!(sent.to_string())).await, sent);
-    }
-
-    #[tokio::test]
-    async fn a_ping_is_answered() {
-        let body = json!({"action": "ping"}).to_string();
-        assert_eq!(answer_to(&json!(body)).await, json!({"type": "pong"}));
-    }
-
-    #[tokio::test]
-    async fn everything_else_is_answered_with_an_error_frame() {
-        for (body, code) in [
-            (json!("hello"), "not_json"),
-            (json!(null), "not_json"),
-            (json!("{}"), "no_action"),
-            (json!(r#"{"action":"dance"}"#), "unknown_action"),
-        ] {
-            let answer = answer_to(&body).await;
-            assert_eq!(
-                (&answer["type"], &answer["code"]),
-                (&json!("error"), &json!(code))
-            );
-            assert!(answer["detail"].is_string());
-        }
-    }
-}
+mod tests;

@@ -1,175 +1,259 @@
-//! The HTTP API: accepts notifications and shows their ledger.
+//! The HTTP API: accepts notifications and shows their ledger; looks at
+//! connections and topics.
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use fanout_core::aws::{self, dynamodb::Store, sqs::Queues};
+mod answer;
+mod caller;
+mod connections;
+mod cors;
+mod received;
+mod routes;
+
+use std::time::Duration;
+
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use fanout_core::audience::Listeners;
+use fanout_core::aws::{self, dynamodb::Store, management_api::ManagementApi, sqs::Queues};
 use fanout_core::clock::Clock;
-use fanout_core::ledger::Ledger;
-use fanout_core::notification::{Draft, Notification, NotificationId};
-use fanout_core::problem::{self, Problem};
-use fanout_core::publish::{PublishError, Publisher, parse_notification, parse_order};
+use fanout_core::idempotency::IdempotencyKey;
+use fanout_core::ledger::Standing;
+use fanout_core::notification::{Draft, NotificationId};
+use fanout_core::notifications::Notifications;
+use fanout_core::problem::Problem;
+use fanout_core::publish::{
+    Accepted, PublishError, Publisher, parse_batch, parse_binary_event, parse_event,
+    parse_notification, parse_order,
+};
 use fanout_core::queue::TaskQueue;
-use http::Method;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use fanout_core::socket::Sockets;
+use fanout_core::store::{Forget, Registry};
+use fanout_core::topic::{Topic, TopicError};
+use futures::stream::{self, StreamExt as _};
+use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use lambda_runtime::Error;
-use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::{error, info};
 
+use self::answer::Response;
+pub use self::caller::{Caller, Callers};
+pub use self::cors::Origins;
+use self::received::Kind;
+use self::routes::Route;
 use crate::{runtime, settings};
 
 type Request = ApiGatewayV2httpRequest;
-type Response = ApiGatewayV2httpResponse;
 
-/// What the API serves, as it is told to who asks for something else.
-const ROUTES: &str = "POST /orders, POST /notifications, GET /notifications/{id}";
+/// How long a call about one connection may take.
+const SOCKET_TIMEOUT: Duration = Duration::from_secs(3);
+/// How many notifications of a batch are published at once.
+const PUBLISHED_AT_ONCE: usize = 16;
 
 /// Handles the HTTP API's requests.
 #[derive(Clone, Debug)]
-pub struct Publish<L, Q> {
+pub struct Publish<S, Q, K> {
     /// Accepts notifications.
-    pub publisher: Publisher<L, Q>,
+    pub publisher: Publisher<S, Q>,
+    /// The gateway's view of connections.
+    pub sockets: K,
+    /// Who may call.
+    pub callers: Callers,
+    /// Which pages may call from other origins.
+    pub origins: Option<Origins>,
 }
 
-/// A route of the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route<'a> {
-    Order,
-    Notify,
-    Show(&'a str),
-}
-
-impl<L: Ledger, Q: TaskQueue> Publish<L, Q> {
+impl<S, Q, K> Publish<S, Q, K>
+where
+    S: Notifications + Registry + Forget + Listeners,
+    Q: TaskQueue,
+    K: Sockets,
+{
     /// Handles a request; whatever is wrong with it becomes a problem document.
     pub async fn handle(&self, request: &Request) -> Response {
-        let answer = match route(request) {
-            Ok(Route::Order) => self.publish(request, parse_order).await,
-            Ok(Route::Notify) => self.publish(request, parse_notification).await,
-            Ok(Route::Show(id)) => self.show(id).await,
-            Err(problem) => Err(problem),
+        let method = &request.request_context.http.method;
+        let origins = self.origins.as_ref();
+        let preflight = origins.and_then(|_| cors::preflight(method, &request.headers));
+        let mut response = match preflight {
+            Some(preflight) => preflight,
+            None => self.answer(request).await.unwrap_or_else(|problem| {
+                let Problem { code, status, .. } = problem;
+                info!(code, status, "request refused");
+                answer::problem(&problem)
+            }),
         };
-        answer.unwrap_or_else(|problem| {
-            info!(
-                code = problem.code,
-                status = problem.status,
-                "request refused"
-            );
-            respond_with_problem(&problem)
-        })
+        if let Some(origins) = origins {
+            origins.allow(&request.headers, &mut response);
+        }
+        response
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Response, Problem> {
+        let method = &request.request_context.http.method;
+        let path = request.raw_path.as_deref().unwrap_or("/");
+        let route = routes::find(method, path)?;
+        let caller = self.callers.identify(request).await?;
+        match route {
+            Route::Order => self.publish(request, &caller, Self::parse_order).await,
+            Route::Notify => self.publish(request, &caller, Self::parse).await,
+            Route::NotifyMany => self.publish_many(request, &caller).await,
+            Route::Show { id } => Ok(answer::json(200, &self.standing(&id).await?)),
+            Route::Cancel { id } => self.cancel(&id).await,
+            Route::Inspect { id } => self.inspect(&id).await,
+            Route::Close { id } => self.close(&id).await,
+            Route::CountListeners { topic } => self.count_listeners(&topic).await,
+        }
     }
 
     async fn publish(
         &self,
         request: &Request,
-        parse: impl FnOnce(&[u8]) -> Result<Draft, Problem>,
+        caller: &Caller,
+        parse: impl FnOnce(&Self, &Request, &[u8]) -> Result<Draft, Problem>,
     ) -> Result<Response, Problem> {
-        expect_json(&request.headers)?;
-        let draft = parse(&body_of(request)?)?;
-        let accepted = self.publisher.publish(draft).await;
-        let Notification { id, time, .. } = accepted.map_err(|error| problem_of(&error))?;
-        info!(notification_id = %id, "notification accepted");
-        let location = format!("/notifications/{id}");
-        let mut response = respond(
-            202,
-            "application/json",
-            &json!({"id": id, "acceptedAt": time}),
-        );
-        if let Ok(location) = HeaderValue::from_str(&location) {
+        let body = received::body_of(request)?;
+        let key = received::key_of(request, caller.scope_key(), &body)?;
+        let draft = parse(self, request, &body)?;
+        let accepted = self.publish_one(draft, key.as_ref()).await?;
+        let mut response = answer::json(202, &document_of(accepted));
+        if let Ok(location) = HeaderValue::from_str(&location_of(accepted.id)) {
             response.headers.insert(LOCATION, location);
         }
         Ok(response)
     }
 
-    async fn show(&self, id: &str) -> Result<Response, Problem> {
+    async fn publish_many(&self, request: &Request, caller: &Caller) -> Result<Response, Problem> {
+        received::expect_json(&request.headers)?;
+        let body = received::body_of(request)?;
+        let key = received::key_of(request, caller.scope_key(), &body)?;
+        let drafts = parse_batch(&body)?;
+        if let Some(key) = &key {
+            let claimed = self.publisher.claim(key).await;
+            claimed.map_err(|error| problem_of(&error))?;
+        }
+        let publishing = drafts.into_iter().enumerate().map(async |(n, draft)| {
+            let key = key.as_ref().map(|key| key.of_item(n));
+            self.publish_one(draft?, key.as_ref()).await
+        });
+        let results: Vec<_> = stream::iter(publishing)
+            .buffered(PUBLISHED_AT_ONCE)
+            .map(result_of)
+            .collect()
+            .await;
+        Ok(answer::json(207, &json!({"results": results})))
+    }
+
+    async fn publish_one(
+        &self,
+        draft: Draft,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Accepted, Problem> {
+        let accepted = self.publisher.publish(draft, key).await;
+        let accepted = accepted.map_err(|error| problem_of(&error))?;
+        info!(notification_id = %accepted.id, "notification accepted");
+        Ok(accepted)
+    }
+
+    fn parse_order(_: &Self, request: &Request, body: &[u8]) -> Result<Draft, Problem> {
+        received::expect_json(&request.headers)?;
+        parse_order(body)
+    }
+
+    /// Reads a notification in one of the forms that it may have.
+    fn parse(&self, request: &Request, body: &[u8]) -> Result<Draft, Problem> {
+        let headers = &request.headers;
+        let now = self.publisher.clock.now();
+        match received::kind_of(headers)? {
+            Kind::Json => parse_notification(body),
+            Kind::StructuredEvent => parse_event(body, now),
+            Kind::BinaryEvent => {
+                let content_type = headers.get(CONTENT_TYPE);
+                let content_type = content_type.and_then(|declared| declared.to_str().ok());
+                let attributes = received::event_attributes(headers)?;
+                parse_binary_event(attributes, content_type, body, now)
+            }
+        }
+    }
+
+    async fn standing(&self, id: &str) -> Result<Standing, Problem> {
         // What is no id at all was never recorded either.
         let unknown = || Problem::no_such_notification(id);
         let id: NotificationId = id.parse().map_err(|_| unknown())?;
-        let standing = self.publisher.ledger.standing(id).await.map_err(|error| {
+        let standing = self.publisher.notifications.standing(id).await;
+        let standing = standing.map_err(|error| {
             error!(notification_id = %id, %error, "ledger was not read");
             Problem::unavailable("the ledger could not be read")
         })?;
-        let standing = standing.ok_or_else(unknown)?;
-        Ok(respond(200, "application/json", &standing))
+        standing.ok_or_else(unknown)
+    }
+
+    async fn cancel(&self, id: &str) -> Result<Response, Problem> {
+        let mut standing = self.standing(id).await?;
+        if standing.state.is_ended() {
+            return Err(Problem::already_ended(id));
+        }
+        let (id, now) = (standing.id, self.publisher.clock.now());
+        let cancelled = self.publisher.notifications.cancel(id, now).await;
+        let is_known = cancelled.map_err(|error| {
+            error!(notification_id = %id, %error, "notification was not cancelled");
+            Problem::unavailable("the notification could not be cancelled; it may go on")
+        })?;
+        if !is_known {
+            return Err(Problem::no_such_notification(&id.to_string()));
+        }
+        info!(notification_id = %id, "notification cancelled");
+        standing.cancel_requested_at.get_or_insert(now);
+        Ok(answer::json(202, &standing))
+    }
+
+    async fn count_listeners(&self, topic: &str) -> Result<Response, Problem> {
+        let topic: Topic = topic
+            .parse()
+            .map_err(|error: TopicError| Problem::invalid_topic(error.to_string()))?;
+        let count = self.publisher.notifications.count(&topic).await;
+        let connections = count.map_err(|error| {
+            error!(%topic, %error, "listeners were not counted");
+            Problem::unavailable("the topic's listeners could not be counted")
+        })?;
+        let document = json!({"topic": topic, "connections": connections});
+        Ok(answer::json(200, &document))
     }
 }
 
-fn route(request: &Request) -> Result<Route<'_>, Problem> {
-    let context = &request.request_context.http;
-    let path = request.raw_path.as_deref().unwrap_or("/");
-    let method = &context.method;
-    let (route, allowed) = match path.split('/').collect::<Vec<_>>().as_slice() {
-        ["", "orders"] => (Route::Order, Method::POST),
-        ["", "notifications"] => (Route::Notify, Method::POST),
-        ["", "notifications", id] if !id.is_empty() => (Route::Show(id), Method::GET),
-        _ => return Err(Problem::no_such_route(method.as_str(), path, ROUTES)),
-    };
-    if *method == allowed {
-        Ok(route)
-    } else {
-        let (method, allowed) = (method.as_str(), allowed.as_str());
-        Err(Problem::method_not_allowed(method, path, allowed))
-    }
+fn document_of(accepted: Accepted) -> Value {
+    json!({"id": accepted.id, "acceptedAt": accepted.accepted_at})
 }
 
-/// Takes JSON of any kind, and bodies that do not say what they are.
-fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(declared) = headers.get(CONTENT_TYPE) else {
-        return Ok(());
-    };
-    let declared = declared.to_str().unwrap_or("not text");
-    let essence = declared.split(';').next().unwrap_or_default();
-    let essence = essence.trim().to_ascii_lowercase();
-    if essence == "application/json" || essence.ends_with("+json") {
-        Ok(())
-    } else {
-        Err(Problem::unsupported_media_type(declared))
-    }
+fn location_of(id: NotificationId) -> String {
+    format!("/notifications/{id}")
 }
 
-fn body_of(request: &Request) -> Result<Vec<u8>, Problem> {
-    let body = request.body.as_deref().unwrap_or_default();
-    if request.is_base64_encoded {
-        let decoded = STANDARD.decode(body);
-        decoded.map_err(|error| Problem::not_json(format!("the body is not base64: {error}")))
-    } else {
-        Ok(body.as_bytes().to_vec())
+/// What became of one notification of a batch.
+fn result_of(published: Result<Accepted, Problem>) -> Value {
+    match published {
+        Ok(accepted) => json!({
+            "status": 202,
+            "id": accepted.id,
+            "acceptedAt": accepted.accepted_at,
+            "location": location_of(accepted.id),
+        }),
+        Err(problem) => json!(problem),
     }
 }
 
 fn problem_of(error: &PublishError) -> Problem {
     match error {
         PublishError::TooLarge { bytes, limit } => Problem::too_large(*bytes, *limit),
+        PublishError::KeyReused => Problem::idempotency_key_reused(),
         PublishError::Record(error) => {
             error!(%error, "notification was not recorded");
             Problem::unavailable("the notification could not be recorded; nothing was sent")
         }
         PublishError::Enqueue(error) => {
             error!(%error, "notification was not enqueued");
-            Problem::unavailable("the notification could not be enqueued; it may not be sent")
+            Problem::unavailable(
+                "the notification could not be enqueued; it may not be sent, unless you \
+                 try again with the same Idempotency-Key",
+            )
         }
     }
-}
-
-fn respond(status: i64, content_type: &'static str, body: &impl Serialize) -> Response {
-    let mut response = Response::default();
-    response.status_code = status;
-    let headers = &mut response.headers;
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.body = serde_json::to_string(body).ok().map(Into::into);
-    response
-}
-
-fn respond_with_problem(problem: &Problem) -> Response {
-    let mut response = respond(problem.status.into(), problem::CONTENT_TYPE, problem);
-    for (name, value) in &problem.headers {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            response
-                .headers
-                .insert(HeaderName::from_static(name), value);
-        }
-    }
-    response
 }
 
 /// Runs the function.
@@ -178,15 +262,21 @@ fn respond_with_problem(problem: &Problem) -> Response {
 /// See [`crate::run`].
 pub async fn run() -> Result<(), Error> {
     let settings = runtime::start(settings::Publish::read)?;
+    settings.publishers.warn_if_off();
     let config = aws::load_config().await;
+    let clock = Clock::System;
+    let sockets = ManagementApi::new(&config, &settings.management_endpoint, SOCKET_TIMEOUT);
     let publish = Publish {
         publisher: Publisher {
-            ledger: Store::new(&config, settings.store, Clock::System),
+            notifications: Store::new(&config, settings.store, clock),
             queue: Queues::new(&config, settings.queues),
-            clock: Clock::System,
+            clock,
             source: settings.event_source,
             max_frame_bytes: settings.max_frame_bytes,
         },
+        sockets,
+        callers: Callers::new(settings.publishers, clock)?,
+        origins: settings.origins,
     };
     let publish = &publish;
     runtime::serve(|event| async move { Ok(publish.handle(&event.payload).await) }).await

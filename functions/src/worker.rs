@@ -15,7 +15,7 @@ use fanout_core::fanout::pacer::Pacer;
 use fanout_core::ledger::Ledger;
 use fanout_core::push::Pusher;
 use fanout_core::queue::TaskQueue;
-use fanout_core::store::Registry;
+use fanout_core::store::Forget;
 use fanout_core::worker::{Delivery, Worker};
 use futures::FutureExt as _;
 use futures::future::join_all;
@@ -35,7 +35,7 @@ pub async fn handle<S, P, Q>(
     context: &Context,
 ) -> SqsBatchResponse
 where
-    S: Audience + Registry + Ledger + Clone + Send + Sync,
+    S: Audience + Forget + Ledger + Clone + Send + Sync,
     P: Pusher + Send + Sync,
     Q: TaskQueue + Send + Sync,
 {
@@ -72,7 +72,7 @@ async fn handle_record<S, P, Q>(
     delivery: &Delivery<'_>,
 ) -> bool
 where
-    S: Audience + Registry + Ledger + Clone + Send + Sync,
+    S: Audience + Forget + Ledger + Clone + Send + Sync,
     P: Pusher + Send + Sync,
     Q: TaskQueue + Send + Sync,
 {

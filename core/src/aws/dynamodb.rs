@@ -2,13 +2,16 @@
 
 mod attributes;
 mod audience;
+mod idempotency;
 mod ledger;
+mod notifications;
 mod registry;
 
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
@@ -66,4 +69,9 @@ impl Store {
         let retention = SignedDuration::try_from(self.settings.retention);
         now + retention.unwrap_or(SignedDuration::ZERO)
     }
+}
+
+/// Whether a write was refused because its condition did not hold.
+fn is_refused(error: &impl ProvideErrorMetadata) -> bool {
+    error.code() == Some("ConditionalCheckFailedException")
 }

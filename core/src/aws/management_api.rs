@@ -1,20 +1,26 @@
-//! The `@connections` API of API Gateway as a [`Pusher`], by the AWS SDK.
+//! The `@connections` API of API Gateway, by the AWS SDK: the [`Pusher`], and
+//! the view of single [`Sockets`].
 
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_apigatewaymanagement::Client;
+use aws_sdk_apigatewaymanagement::config::http::HttpResponse;
 use aws_sdk_apigatewaymanagement::config::retry::RetryConfig;
 use aws_sdk_apigatewaymanagement::config::timeout::TimeoutConfig;
-use aws_sdk_apigatewaymanagement::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_apigatewaymanagement::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_apigatewaymanagement::operation::post_to_connection::PostToConnectionError;
-use aws_sdk_apigatewaymanagement::primitives::Blob;
+use aws_sdk_apigatewaymanagement::primitives::{Blob, DateTime};
 use bytes::Bytes;
+use jiff::Timestamp;
 
+use crate::aws::store_error;
 use crate::connection::ConnectionId;
 use crate::push::{PushOutcome, Pusher};
+use crate::socket::{Socket, Sockets};
+use crate::store::StoreError;
 
-/// Pushes by `PostToConnection`.
+/// Pushes by `PostToConnection`, and looks at connections.
 #[derive(Clone, Debug)]
 pub struct ManagementApi {
     client: Client,
@@ -60,8 +66,47 @@ impl Pusher for ManagementApi {
     }
 }
 
-type PushError =
-    SdkError<PostToConnectionError, aws_sdk_apigatewaymanagement::config::http::HttpResponse>;
+impl Sockets for ManagementApi {
+    async fn inspect(&self, id: &ConnectionId) -> Result<Option<Socket>, StoreError> {
+        let request = self.client.get_connection().connection_id(id.as_str());
+        let found = match request.send().await {
+            Ok(found) => found,
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) => return Err(store_error("look at a socket")(error)),
+        };
+        let identity = found.identity();
+        Ok(Some(Socket {
+            connected_at: found.connected_at().and_then(timestamp),
+            last_active_at: found.last_active_at().and_then(timestamp),
+            source_ip: identity.and_then(|identity| identity.source_ip().map(ToOwned::to_owned)),
+            user_agent: identity.and_then(|identity| identity.user_agent().map(ToOwned::to_owned)),
+        }))
+    }
+
+    async fn close(&self, id: &ConnectionId) -> Result<bool, StoreError> {
+        let request = self.client.delete_connection().connection_id(id.as_str());
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if is_gone(&error) => Ok(false),
+            Err(error) => Err(store_error("close a socket")(error)),
+        }
+    }
+}
+
+/// Whether the gateway knows no such connection.
+fn is_gone<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let SdkError::ServiceError(service) = error else {
+        return false;
+    };
+    let status = service.raw().status().as_u16();
+    classify_status(status, service.err().code(), None) == PushOutcome::Gone
+}
+
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(time.to_millis().ok()?).ok()
+}
+
+type PushError = SdkError<PostToConnectionError, HttpResponse>;
 
 fn classify(error: &PushError) -> PushOutcome {
     match error {

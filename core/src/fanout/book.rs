@@ -22,6 +22,8 @@ use crate::task::{Left, Outstanding, Unread};
 pub(super) enum Verdict {
     /// The notification has expired.
     Expired,
+    /// The notification was cancelled.
+    Cancelled,
     /// Nobody takes this payload.
     Failed,
 }
@@ -124,6 +126,10 @@ impl Book {
         self.verdict.get_or_insert(verdict);
     }
 
+    pub(super) fn has_verdict(&self) -> bool {
+        self.verdict.is_some()
+    }
+
     /// Settles everybody who waits, if there is a verdict.
     pub(super) fn apply_verdict(&mut self) {
         let Some(verdict) = self.verdict else { return };
@@ -142,6 +148,7 @@ impl Book {
         self.has_advanced |= settled > 0;
         match verdict {
             Verdict::Expired => self.counts.expired += settled as u64,
+            Verdict::Cancelled => self.counts.cancelled += settled as u64,
             Verdict::Failed => self.counts.failed += settled as u64,
         }
     }

@@ -16,9 +16,9 @@ use super::{Effort, Ending, Job, Report, Settings};
 use crate::audience::{Audience, Cursor, Page, Slice};
 use crate::clock::Clock;
 use crate::connection::{ConnectionId, Recipient};
-use crate::ledger::{Entry, Ledger, LedgerError};
+use crate::ledger::{Entry, Lease, Ledger, LedgerError};
 use crate::push::{PushOutcome, Pusher};
-use crate::store::{Registry, StoreError};
+use crate::store::{Forget, StoreError};
 use crate::task::Tries;
 
 /// How many connections are forgotten in one call.
@@ -46,7 +46,7 @@ pub struct FanOut<S, P> {
 
 impl<S, P> FanOut<S, P>
 where
-    S: Audience + Registry + Ledger + Sync,
+    S: Audience + Forget + Ledger + Sync,
     P: Pusher + Sync,
 {
     /// Makes an engine; all engines that share a pacer share its rate.
@@ -82,6 +82,7 @@ where
             stop_at,
             end_by,
             expires_at,
+            is_cancelled,
         } = job;
         let Ports { store, pusher } = &self.ports;
         let max_in_flight = (self.settings.max_in_flight / batch_size.max(1)).max(1);
@@ -90,6 +91,9 @@ where
             ..self.settings
         };
         let mut book = Book::open(settings, progress);
+        if is_cancelled {
+            book.settle_rest_as(Verdict::Cancelled);
+        }
         let mut effort = Effort::default();
         let mut ending = None;
         let mut unreadable = None;
@@ -98,9 +102,14 @@ where
         let mut unforgotten: Vec<Recipient> = Vec::new();
         let mut reading = pin!(OptionFuture::from(None));
         let mut forgetting = pin!(OptionFuture::from(None));
+        // Apart from each other: neither a slow write nor a slow look-up holds
+        // up the other.
         let mut writing = pin!(OptionFuture::from(None));
-        let (mut is_reading, mut is_forgetting, mut is_writing) = (false, false, false);
+        let mut looking_up = pin!(OptionFuture::from(None));
+        let (mut is_reading, mut is_forgetting) = (false, false);
+        let (mut is_writing, mut is_looking_up) = (false, false);
         let mut checkpoint_at = Instant::now() + self.settings.checkpoint_every;
+        let mut look_up_at = checkpoint_at;
 
         loop {
             let now = Instant::now();
@@ -108,6 +117,12 @@ where
                 book.settle_rest_as(Verdict::Expired);
             }
             book.apply_verdict();
+            // Nobody waits any more, or is given up on, and there may be more to
+            // read.
+            if book.has_verdict() && matches!(ending, Some(Ending::Waiting(_) | Ending::Exhausted))
+            {
+                ending = None;
+            }
             if stop_at <= now {
                 ending.get_or_insert(Ending::OutOfTime);
             }
@@ -146,10 +161,12 @@ where
                         written_at: self.clock.now(),
                         is_last: false,
                     };
-                    let lease = &lease;
-                    let checkpoint = async move { store.write(lease, &entry).await };
-                    writing.set(Some(checkpoint).into());
+                    writing.set(Some(write(store, &lease, entry)).into());
                     is_writing = true;
+                }
+                if !is_looking_up && look_up_at <= now {
+                    looking_up.set(Some(store.is_cancelled(lease.notification_id)).into());
+                    is_looking_up = true;
                 }
             }
             if !is_forgetting && !unforgotten.is_empty() {
@@ -174,7 +191,13 @@ where
                 break;
             }
 
-            for due in [book.next_retry(), expires_at, Some(checkpoint_at)] {
+            let timers = [
+                book.next_retry(),
+                expires_at,
+                Some(checkpoint_at),
+                Some(look_up_at),
+            ];
+            for due in timers {
                 wake = due
                     .filter(|due| *due > now)
                     .map_or(wake, |due| wake.min(due));
@@ -232,6 +255,16 @@ where
                         }
                     }
                 }
+                Some(cancelled) = &mut looking_up, if is_looking_up => {
+                    is_looking_up = false;
+                    look_up_at = Instant::now() + self.settings.checkpoint_every;
+                    match cancelled {
+                        Ok(true) => book.settle_rest_as(Verdict::Cancelled),
+                        Ok(false) => {}
+                        // The next look-up asks again.
+                        Err(error) => warn!(%error, "cancellation was not looked up"),
+                    }
+                }
                 () = sleep_until(wake) => {}
             }
         }
@@ -281,6 +314,10 @@ async fn attempt<P: Pusher>(
     let outcome = pusher.push(&connection, payload).await;
     debug!(connection_id = %connection, ?tries, ?outcome, "push ended");
     (ticket, tries, outcome)
+}
+
+async fn write<S: Ledger>(store: &S, lease: &Lease, entry: Entry) -> Result<(), LedgerError> {
+    store.write(lease, &entry).await
 }
 
 async fn read<S: Audience>(

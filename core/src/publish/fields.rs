@@ -4,6 +4,12 @@ use serde_json::{Map, Value};
 
 use crate::problem::{FieldError, Problem};
 
+/// The longest time to live: a week.
+pub(super) const MAX_TTL_SECONDS: u64 = 7 * 24 * 60 * 60;
+
+/// The largest integer up to which floating point holds every one: 2^53.
+const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Takes fields out of an object, collecting what is wrong with them.
 pub(super) struct Fields {
     object: Map<String, Value>,
@@ -14,7 +20,12 @@ pub(super) struct Fields {
 impl Fields {
     /// Reads a body as a JSON object.
     pub(super) fn of_body(body: &[u8]) -> Result<Self, Problem> {
-        match super::parse_json(body)? {
+        Self::of_value(super::parse_json(body)?)
+    }
+
+    /// Reads a value as a JSON object.
+    pub(super) fn of_value(value: Value) -> Result<Self, Problem> {
+        match value {
             Value::Object(object) => Ok(Self::new(object, String::new())),
             other => Err(Problem::invalid_fields(vec![FieldError::new(
                 "",
@@ -39,7 +50,7 @@ impl Fields {
         expected: &str,
         read: impl FnOnce(&Value) -> Result<T, String>,
     ) -> Option<T> {
-        let Some(value) = self.object.remove(name) else {
+        let Some(value) = self.object.shift_remove(name) else {
             self.error(name, format!("required: {expected}"));
             return None;
         };
@@ -52,8 +63,21 @@ impl Fields {
         name: &str,
         read: impl FnOnce(&Value) -> Result<T, String>,
     ) -> Option<T> {
-        let value = self.object.remove(name).filter(|value| !value.is_null())?;
+        let value = self
+            .object
+            .shift_remove(name)
+            .filter(|value| !value.is_null())?;
         self.read(name, &value, read)
+    }
+
+    /// Takes a field as it is.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        self.object.shift_remove(name)
+    }
+
+    /// Takes all fields that are left.
+    pub(super) fn take_rest(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.object)
     }
 
     /// Notes what is wrong with a field.
@@ -69,7 +93,7 @@ impl Fields {
 
     /// Ends the reading: whatever is left in the object is unknown.
     pub(super) fn finish(mut self) -> Vec<FieldError> {
-        for name in std::mem::take(&mut self.object).keys() {
+        for name in self.take_rest().keys() {
             self.error(name, "unknown field".to_owned());
         }
         self.errors
@@ -100,13 +124,25 @@ pub(super) fn text(most: usize) -> impl FnOnce(&Value) -> Result<String, String>
 
 /// Reads a whole number from 1 to `most`.
 pub(super) fn positive(most: u64) -> impl FnOnce(&Value) -> Result<u64, String> {
-    move |value| match value.as_u64() {
+    move |value| match whole(value) {
         Some(number) if (1..=most).contains(&number) => Ok(number),
         _ => Err(format!(
             "expected a whole number from 1 to {most}, got {}",
             shown(value)
         )),
     }
+}
+
+/// Reads a whole number, also one that is written with a fraction of zero: to
+/// JSON Schema that is an integer as well.
+fn whole(value: &Value) -> Option<u64> {
+    let written_with_a_fraction = || {
+        let number = value.as_f64()?;
+        // Beyond that, floating point skips integers.
+        let is_exact = number.fract() == 0.0 && (0.0..=MAX_EXACT).contains(&number);
+        is_exact.then(|| format!("{number:.0}").parse().ok())?
+    };
+    value.as_u64().or_else(written_with_a_fraction)
 }
 
 /// Names a value's JSON type.

@@ -59,12 +59,7 @@ pub fn parse(body: &[u8]) -> Result<Draft, Problem> {
             Target::Topic { topic }
         }
     };
-    Ok(Draft {
-        event_type: EVENT_TYPE.to_owned(),
-        target,
-        data,
-        ttl_seconds: None,
-    })
+    Ok(Draft::new(EVENT_TYPE, target, data))
 }
 
 #[cfg(test)]
@@ -94,6 +89,21 @@ mod tests {
         assert_eq!(draft.target, Target::Everyone);
         let expected = json!({"bookId": 123, "title": "The Pragmatic Programmer", "quantity": 1});
         assert_eq!(draft.data, expected);
+    }
+
+    #[test]
+    fn whole_numbers_may_be_written_with_a_fraction_of_zero() {
+        let draft = parse(br#"{"bookId":123.0,"title":"T","quantity":1e2}"#).unwrap();
+        assert_eq!(draft.data["bookId"], 123);
+        assert_eq!(draft.data["quantity"], 100);
+        check_refused(
+            r#"{"bookId":1.5,"title":"T","quantity":1}"#,
+            422,
+            &[(
+                "/bookId",
+                "expected a whole number from 1 to 9007199254740991, got 1.5",
+            )],
+        );
     }
 
     #[test]

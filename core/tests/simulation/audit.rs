@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use fanout_core::connection::ConnectionId;
-use fanout_core::ledger::{Counts, Progress};
+use fanout_core::ledger::{Counts, PartState, Progress};
 use fanout_core::push::PushOutcome;
 use tokio::time::Instant;
 
@@ -35,11 +35,14 @@ pub(crate) fn audit(
     require(is_bounded, Invariant::Memory, || {
         format!("{} are left outstanding", left.len())
     })?;
-    let taken = delivery.known.keys().filter(|id| is_taken(id, progress));
-    let taken: BTreeSet<_> = taken.collect();
+    let taken = taken(delivery, progress);
     let is_subset = left.is_subset(&taken) && left.len() == progress.left.outstanding.len();
     require(is_subset, Invariant::Ledger, || {
         format!("{left:?} left, of {taken:?}")
+    })?;
+    let is_dead = progress.state == PartState::DeadLettered;
+    require(!is_dead || !left.is_empty(), Invariant::Ledger, || {
+        format!("nobody is left, and the part is dead: {progress:?}")
     })?;
 
     let mut expected = Counts::default();
@@ -50,13 +53,20 @@ pub(crate) fn audit(
                 return Err(ledger(format!("{id} is settled, and written down as left")));
             }
             (true, _) => {}
+            (false, None) if delivery.in_flight.contains(*id) => {
+                return Err(ledger(format!("{id} is in flight, and not left")));
+            }
             (false, None) => unseen += 1,
             (false, Some((_, PushOutcome::Accepted))) => expected.accepted += 1,
             (false, Some((_, PushOutcome::Gone))) => expected.gone += 1,
             (false, Some(_)) => expected.failed += 1,
         }
     }
-    // Those who are settled without a push.
+    // Those who are settled without a push: the first verdict holds.
+    if delivery.look_ups.have_found_cancelled() {
+        expected.cancelled = counts.cancelled.min(unseen);
+        unseen -= expected.cancelled;
+    }
     if delivery.is_expired(now) {
         expected.expired = counts.expired.min(unseen);
         unseen -= expected.expired;
@@ -68,6 +78,24 @@ pub(crate) fn audit(
     require(counts == expected && unseen == 0, Invariant::Ledger, || {
         format!("{counts:?} written, {expected:?} seen, {unseen} lost of {taken:?}")
     })
+}
+
+/// Whom a delivery settles without knowing what became of them.
+pub(crate) fn written_off<'a>(
+    delivery: &'a Delivery,
+    progress: &'a Progress,
+) -> impl Iterator<Item = &'a ConnectionId> {
+    let outstanding = progress.left.outstanding.iter();
+    let left: BTreeSet<_> = outstanding
+        .map(|one| &one.recipient.connection_id)
+        .collect();
+    let settled = taken(delivery, progress).into_iter();
+    settled.filter(move |id| !left.contains(id) && !delivery.settled.contains_key(*id))
+}
+
+fn taken<'a>(delivery: &'a Delivery, progress: &Progress) -> BTreeSet<&'a ConnectionId> {
+    let known = delivery.known.keys();
+    known.filter(|id| is_taken(id, progress)).collect()
 }
 
 fn is_taken(id: &ConnectionId, progress: &Progress) -> bool {
@@ -82,6 +110,7 @@ fn since(before: &Counts, now: &Counts) -> Option<Counts> {
         gone: now.gone.checked_sub(before.gone)?,
         failed: now.failed.checked_sub(before.failed)?,
         expired: now.expired.checked_sub(before.expired)?,
+        cancelled: now.cancelled.checked_sub(before.cancelled)?,
     })
 }
 

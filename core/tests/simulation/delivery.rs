@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::audit::audit;
 use crate::invariants::Invariant;
+use crate::look_ups::LookUps;
 use crate::script::Shape;
 use crate::world::{CHECKPOINT_EVERY, MAX_FAILED, MAX_THROTTLED};
 
@@ -21,7 +22,7 @@ use crate::world::{CHECKPOINT_EVERY, MAX_FAILED, MAX_THROTTLED};
 pub(crate) struct Broken(pub(crate) Invariant, pub(crate) String);
 
 /// A timer may be late by this.
-const TICK: Duration = Duration::from_millis(2);
+pub(crate) const TICK: Duration = Duration::from_millis(2);
 
 /// What keeps a delivery from doing all that it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +38,7 @@ pub(crate) struct Delivery {
     pub(crate) process: usize,
     pub(crate) hindrances: BTreeSet<Hindrance>,
     pub(crate) expires_at: Option<Instant>,
+    pub(crate) look_ups: LookUps,
     task: Option<Task>,
     stop_at: Instant,
     /// Where it began.
@@ -47,7 +49,7 @@ pub(crate) struct Delivery {
     /// Read to find out how large the audience is.
     surveyed: BTreeMap<ConnectionId, Recipient>,
     attempts: BTreeMap<ConnectionId, u32>,
-    in_flight: BTreeSet<ConnectionId>,
+    pub(crate) in_flight: BTreeSet<ConnectionId>,
     /// Whose fate is known, and since when.
     pub(crate) settled: BTreeMap<ConnectionId, (Instant, PushOutcome)>,
     /// Since when something is settled that no write has told.
@@ -60,6 +62,7 @@ impl Delivery {
     pub(crate) fn new(
         process: usize,
         task: Option<Task>,
+        delivered_at: Instant,
         stop_at: Instant,
         expires_at: Option<Instant>,
     ) -> Self {
@@ -67,6 +70,7 @@ impl Delivery {
             process,
             hindrances: BTreeSet::new(),
             expires_at,
+            look_ups: LookUps::new(delivered_at),
             task,
             stop_at,
             base: Progress::default(),
@@ -109,15 +113,20 @@ impl Delivery {
         }
     }
 
-    pub(crate) fn page_read(
+    /// `page` is `None` if the call failed.
+    pub(crate) fn page_ended(
         &mut self,
-        page: &Page,
+        page: Option<&Page>,
         now: Instant,
         shape: Shape,
     ) -> Result<(), Broken> {
+        let is_survey = matches!(self.task().work, Work::Audience(_));
+        if is_survey {
+            self.look_ups.held_up(now);
+        }
+        let Some(page) = page else { return Ok(()) };
         let recipients = page.recipients.iter().cloned();
         let read = recipients.map(|one| (one.connection_id.clone(), one));
-        let is_survey = matches!(self.task().work, Work::Audience(_));
         if is_survey && !self.is_fresh {
             self.surveyed.extend(read);
         } else {
@@ -128,16 +137,18 @@ impl Delivery {
         let surveyed = 2 * shape.small_audience + u32::from(shape.topic_shards);
         let most = (2 * shape.page_size + surveyed) as usize + shape.max_outstanding;
         // Whoever is settled unseen, by a verdict, is not held.
-        let is_seen = !self.is_too_large() && !self.is_expired(now);
-        require(held <= most || !is_seen, Invariant::Memory, || {
-            format!("{held} recipients held, at most {most} were due")
-        })
+        require(
+            held <= most || self.has_verdict(now),
+            Invariant::Memory,
+            || format!("{held} recipients held, at most {most} were due"),
+        )
     }
 
     pub(crate) fn push_started(
         &mut self,
         connection: &ConnectionId,
         payload: &Bytes,
+        cancelled_at: Option<Instant>,
         now: Instant,
         shape: Shape,
     ) -> Result<(), Broken> {
@@ -160,6 +171,7 @@ impl Delivery {
             Late,
             who("is pushed to after the expiry"),
         )?;
+        self.look_ups.allow_push(cancelled_at, now)?;
         require(is_known, NoNeedlessRepeats, who("was not left"))?;
         require(!is_settled, NoNeedlessRepeats, who("was settled"))?;
         require(is_new, NoNeedlessRepeats, who("is being pushed to already"))?;
@@ -317,6 +329,11 @@ impl Delivery {
     pub(crate) fn is_too_large(&self) -> bool {
         let mut settled = self.settled.values();
         settled.any(|(_, outcome)| *outcome == PushOutcome::TooLarge)
+    }
+
+    /// Whether the rest may be settled without a push.
+    pub(crate) fn has_verdict(&self, now: Instant) -> bool {
+        self.is_too_large() || self.is_expired(now) || self.look_ups.have_found_cancelled()
     }
 
     pub(crate) fn is_expired(&self, now: Instant) -> bool {

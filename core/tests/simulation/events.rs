@@ -1,15 +1,16 @@
 //! What happens around the workers: connections come and go, somebody
-//! publishes.
+//! publishes and cancels.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fanout_core::connection::ConnectionId;
-use fanout_core::notification::{Draft, Notification, Target};
+use fanout_core::notification::{Draft, Notification, NotificationId, Target};
 use fanout_core::queue::Lane;
 use fanout_core::task::{Part, Task, Work};
 use serde_json::json;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use crate::script::{Behaviour, Member, Publish, Script, What};
 use crate::store::Row;
@@ -21,22 +22,31 @@ use crate::world::{State, World};
 enum Event {
     Open(ConnectionId, Member),
     Close(ConnectionId, Member),
-    Publish(Publish),
+    /// By number.
+    Publish(usize, Publish),
+    Cancel(usize),
 }
 
 const TOPIC: &str = "stocks/AAPL";
 
 /// Plays the script to its end.
 pub(crate) async fn play(world: &Arc<World>) {
+    let mut published = BTreeMap::new();
     for (at, event) in events(&world.script) {
         sleep_until(world.started + at).await;
         let mut state = world.state();
         match event {
             Event::Open(id, member) => open(world, &mut state, id, member),
             Event::Close(id, member) => close(&mut state, &id, member),
-            Event::Publish(publish) => {
-                put(world, &mut state, publish);
+            Event::Publish(number, publish) => {
+                published.insert(number, put(world, &mut state, publish));
                 world.sent.notify_waiters();
+            }
+            Event::Cancel(number) => {
+                let id = published[&number];
+                if state.tables.cancel(id) {
+                    state.witness.cancelled(id, Instant::now());
+                }
             }
         }
     }
@@ -61,8 +71,12 @@ fn events(script: &Script) -> Vec<(Duration, Event)> {
             events.push((at(closes_ms + after_ms), Event::Open(id, *member)));
         }
     }
-    let publishes = script.publishes.iter();
-    events.extend(publishes.map(|publish| (at(publish.at_ms), Event::Publish(*publish))));
+    for (number, publish) in script.publishes.iter().enumerate() {
+        events.push((at(publish.at_ms), Event::Publish(number, *publish)));
+        if let Some(after_ms) = publish.cancelled_after_ms {
+            events.push((at(publish.at_ms + after_ms), Event::Cancel(number)));
+        }
+    }
     events.sort_by_key(|(at, _)| *at);
     events
 }
@@ -115,7 +129,7 @@ fn close(state: &mut State, id: &ConnectionId, member: Member) {
 }
 
 /// Puts a message on the queue, as the publish function does.
-fn put(world: &World, state: &mut State, publish: Publish) {
+fn put(world: &World, state: &mut State, publish: Publish) -> NotificationId {
     let (target, audience) = match publish.what {
         What::Topic => {
             let topic = TOPIC.parse().unwrap();
@@ -131,10 +145,8 @@ fn put(world: &World, state: &mut State, publish: Publish) {
         }
     };
     let draft = Draft {
-        event_type: "simulated".to_owned(),
-        target,
-        data: json!({}),
         ttl_seconds: publish.ttl_seconds,
+        ..Draft::new("simulated", target, json!({}))
     };
     let notification = Notification::accept(draft, "/simulation", world.clock.now());
     let id = notification.id;
@@ -147,7 +159,7 @@ fn put(world: &World, state: &mut State, publish: Publish) {
         What::Everyone | What::Topic | What::Connection(_) => task(notification),
     };
     if !publish.what.is_garbage() {
-        state.tables.notifications.insert(id, world.clock.now());
+        state.tables.record(id, world.clock.now());
         let at = world.now();
         state.witness.published.push(Published { id, at, audience });
     }
@@ -155,6 +167,7 @@ fn put(world: &World, state: &mut State, publish: Publish) {
     state
         .queues
         .send(&world.script, lane, world.now(), body, Duration::ZERO);
+    id
 }
 
 fn task(notification: Notification) -> String {

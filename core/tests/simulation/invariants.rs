@@ -42,7 +42,9 @@ impl fmt::Display for Invariant {
             Self::NoNeedlessRepeats => {
                 "NO NEEDLESS REPEATS: what was settled and written down is not pushed again"
             }
-            Self::Late => "LATE: nothing is pushed after the deadline or the expiry",
+            Self::Late => {
+                "LATE: nothing is pushed after the deadline, the expiry, or the cancellation"
+            }
             Self::Rate => "RATE: a process keeps to its share",
             Self::Ledger => "LEDGER: it adds up and tells the truth, at every write",
             Self::Gone => "GONE: dead connections are deleted, living ones are not",
@@ -96,7 +98,11 @@ pub(crate) fn judge(world: &World) -> Vec<Violation> {
 
 fn settled(standing: &Standing) -> Result<(), String> {
     match standing.state {
-        State::Done | State::Expired | State::Failed if standing.pending == 0 => Ok(()),
+        State::Done | State::Expired | State::Cancelled | State::Failed
+            if standing.pending == 0 =>
+        {
+            Ok(())
+        }
         _ => Err(format!("not settled at the end: {standing:?}")),
     }
 }
@@ -110,8 +116,11 @@ fn whole(witness: &Witness, published: &Published, standing: &Standing) -> Resul
     if !bounds.contains(&standing.targeted) {
         return Err(format!("targeted should be in {bounds:?}: {standing:?}"));
     }
-    if standing.counts.accepted > accepted {
-        return Err(format!("{accepted} were accepted: {standing:?}"));
+    let surely = witness.surely_accepted(published.id).count() as u64;
+    if !(surely..=accepted).contains(&standing.counts.accepted) {
+        return Err(format!(
+            "{surely} to {accepted} were accepted: {standing:?}"
+        ));
     }
     Ok(())
 }
@@ -123,7 +132,9 @@ fn reached(witness: &Witness, published: &Published, standing: &Standing) -> Res
     let missed = missed.filter(|connection| !witness.has_arrived(id, connection));
     let missed: Vec<_> = missed.filter(|connection| !excused(connection)).collect();
     let failed = witness.refused(id).count() as u64;
-    let admitted = (standing.counts.expired + standing.counts.failed).saturating_sub(failed);
+    let counts = standing.counts;
+    let unpushed = counts.expired + counts.cancelled;
+    let admitted = (unpushed + counts.failed).saturating_sub(failed);
     if missed.len() as u64 > admitted {
         return Err(format!(
             "{missed:?} never got it, and the ledger admits {admitted}: {standing:?}"

@@ -102,15 +102,16 @@ fn deliver(
 ) -> Client {
     let task = Task::decode(message.message.body()).ok();
     let expires_at = task.as_ref().and_then(|task| task.expires_at);
+    let now = Instant::now();
     let expires_at = expires_at.map(|time| {
         let life = time.duration_since(world.clock.now());
-        Instant::now() + Duration::try_from(life).unwrap_or_default()
+        now + Duration::try_from(life).unwrap_or_default()
     });
-    let delivery =
-        world
-            .state()
-            .witness
-            .delivered(process.number, task, deadline - MARGIN, expires_at);
+    let stop_at = deadline - MARGIN;
+    let delivery = world
+        .state()
+        .witness
+        .delivered(process.number, task, now, stop_at, expires_at);
     Client {
         world: Arc::clone(world),
         process: Arc::clone(process),

@@ -3,7 +3,7 @@
 //! on Tokio's paused time.
 //!
 //! proptest writes the scripts ([`strategies`]). In each world connections come and
-//! go, somebody publishes, calls fail, stall and lie, messages are delivered
+//! go, somebody publishes and cancels, calls fail, stall and lie, messages are delivered
 //! twice, and processes die before and after any call. When the script is over
 //! and the queues are quiet, all faults end, an operator redrives the dead
 //! letters, and the world comes to rest. A [`witness`] looks at every call
@@ -30,6 +30,7 @@ mod events;
 mod gateway;
 mod invariants;
 mod lanes;
+mod look_ups;
 mod queues;
 mod script;
 mod store;

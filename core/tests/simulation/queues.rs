@@ -204,6 +204,12 @@ impl State {
 
 impl TaskQueue for Client {
     async fn send(&self, lane: Lane, tasks: &[Task], delay: Duration) -> Result<(), QueueError> {
+        for task in tasks {
+            if matches!(&task.work, Work::Left(left) if left.is_empty()) {
+                let detail = format!("a task is sent in which nobody is left: {task:?}");
+                self.state().witness.broken(Invariant::Queues, detail);
+            }
+        }
         let bodies = tasks.iter().map(Task::encode);
         let bodies = bodies.collect::<Result<Vec<_>, _>>()?;
         // SQS delays by whole seconds.

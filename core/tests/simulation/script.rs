@@ -99,6 +99,8 @@ pub(crate) struct Publish {
     pub(crate) at_ms: u64,
     pub(crate) what: What,
     pub(crate) ttl_seconds: Option<u32>,
+    /// When it is cancelled; `None`: never.
+    pub(crate) cancelled_after_ms: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

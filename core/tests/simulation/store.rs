@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use fanout_core::audience::{Audience, Cursor, Page, Slice};
-use fanout_core::connection::{Connection, ConnectionId, Recipient};
+use fanout_core::connection::{ConnectionId, Recipient};
 use fanout_core::ledger::{
-    Begun, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
+    Begun, Entry, Lease, Ledger, LedgerError, PartStanding, PartState, PartSummary, Progress,
+    Record, Standing,
 };
-use fanout_core::notification::{Notification, NotificationId};
-use fanout_core::store::{Registry, StoreError};
+use fanout_core::notification::NotificationId;
+use fanout_core::store::{Forget, StoreError};
 use fanout_core::task::Part;
 use fanout_core::topic::Topic;
 use jiff::Timestamp;
@@ -21,8 +22,13 @@ use crate::world::{Client, INJECTED, Port, State};
 #[derive(Default)]
 pub(crate) struct Tables {
     pub(crate) connections: BTreeMap<ConnectionId, Row>,
-    pub(crate) notifications: BTreeMap<NotificationId, Timestamp>,
+    notifications: BTreeMap<NotificationId, NotificationRow>,
     parts: BTreeMap<(NotificationId, Part), PartRow>,
+}
+
+struct NotificationRow {
+    accepted_at: Timestamp,
+    is_cancelled: bool,
 }
 
 /// A connection's row, and its subscription.
@@ -52,16 +58,38 @@ impl Tables {
         is_that_life
     }
 
+    pub(crate) fn record(&mut self, id: NotificationId, accepted_at: Timestamp) {
+        let row = NotificationRow {
+            accepted_at,
+            is_cancelled: false,
+        };
+        self.notifications.insert(id, row);
+    }
+
+    /// Cancels a notification; returns whether there is one.
+    pub(crate) fn cancel(&mut self, id: NotificationId) -> bool {
+        let row = self.notifications.get_mut(&id);
+        row.map(|row| row.is_cancelled = true).is_some()
+    }
+
     /// How far a part is; `None` if nothing was written.
     pub(crate) fn progress(&self, id: NotificationId, part: &Part) -> Option<&Progress> {
         self.parts.get(&(id, part.clone()))?.progress.as_ref()
     }
 
     pub(crate) fn standing(&self, id: NotificationId) -> Option<Standing> {
-        let accepted_at = *self.notifications.get(&id)?;
+        let record = Record {
+            id,
+            accepted_at: self.notifications.get(&id)?.accepted_at,
+            expires_at: None,
+            cancel_requested_at: None,
+        };
         let parts = self.parts.iter().filter(|((of, _), _)| *of == id);
-        let parts = parts.map(|(_, row)| row.summary());
-        Some(Standing::of(id, accepted_at, None, parts))
+        let parts = parts.map(|(_, row)| PartStanding {
+            summary: row.summary(),
+            ..PartStanding::default()
+        });
+        Some(Standing::of(&record, parts))
     }
 
     fn page(&self, slice: &Slice, after: Option<&Cursor>, limit: u32, shards: u16) -> Page {
@@ -153,23 +181,14 @@ impl Audience for Client {
         let read =
             move |state: &mut State, _| state.tables.page(&slice, after.as_ref(), limit, shards);
         let page = self.call(Port::Page, read).await;
-        let page = page.map_err(|_| error("read a page of the audience"))?;
         self.state()
             .witness
-            .page_read(self.delivery, &page, Instant::now());
-        Ok(page)
+            .page_ended(self.delivery, page.as_ref().ok(), Instant::now());
+        page.map_err(|_| error("read a page of the audience"))
     }
 }
 
-impl Registry for Client {
-    async fn open(&self, _: &Connection) -> Result<(), StoreError> {
-        unreachable!("a worker opens no connections")
-    }
-
-    async fn find(&self, _: &ConnectionId) -> Result<Option<Connection>, StoreError> {
-        unreachable!("a worker looks for no connections")
-    }
-
+impl Forget for Client {
     async fn forget(&self, gone: &[Recipient], _: Option<&Topic>) -> Result<(), StoreError> {
         let (gone, delivery) = (gone.to_vec(), self.delivery);
         self.state().witness.forget_called(delivery, &gone);
@@ -193,10 +212,6 @@ impl Registry for Client {
 }
 
 impl Ledger for Client {
-    async fn record(&self, _: &Notification) -> Result<(), StoreError> {
-        unreachable!("a worker records no notifications")
-    }
-
     async fn begin(
         &self,
         lease: &Lease,
@@ -210,6 +225,7 @@ impl Ledger for Client {
             begun
         };
         let begun = self.call(Port::Begin, take).await;
+        self.state().witness.begin_ended(delivery, Instant::now());
         begun.map_err(|_| error("begin a part of the ledger"))
     }
 
@@ -221,6 +237,9 @@ impl Ledger for Client {
             .write_called(delivery, &entry.progress, now);
         let write = move |state: &mut State, _| {
             let is_written = state.tables.write(&of, &entry);
+            if is_written {
+                state.witness.written(delivery, &entry.progress);
+            }
             let standing = state.tables.standing(of.notification_id);
             state.witness.stood(standing);
             is_written
@@ -239,7 +258,16 @@ impl Ledger for Client {
         }
     }
 
-    async fn standing(&self, id: NotificationId) -> Result<Option<Standing>, StoreError> {
-        Ok(self.state().tables.standing(id))
+    async fn is_cancelled(&self, id: NotificationId) -> Result<bool, StoreError> {
+        self.state().witness.look_up_called(self.delivery);
+        let look_up = move |state: &mut State, _| {
+            let row = state.tables.notifications.get(&id);
+            row.is_some_and(|row| row.is_cancelled)
+        };
+        let cancelled = self.call(Port::LookUp, look_up).await.ok();
+        self.state()
+            .witness
+            .look_up_ended(self.delivery, cancelled, Instant::now());
+        cancelled.ok_or_else(|| error("look up a cancellation"))
     }
 }

@@ -137,10 +137,19 @@ fn publish(with_foreign: bool) -> impl Strategy<Value = Publish> {
         foreign => Just(What::Garbage),
     ];
     let ttl = prop_oneof![3 => Just(None), 1 => (1..4_u32).prop_map(Some)];
-    (1..3_000_u64, what, ttl).prop_map(|(at_ms, what, ttl_seconds)| Publish {
+    // Before its task is taken, in the middle, or late, when it has ended or
+    // what is left is dead.
+    let cancelled = prop_oneof![
+        8 => Just(None),
+        1 => Just(Some(0)),
+        3 => (1..1_500_u64).prop_map(Some),
+        1 => (1_500..15_000_u64).prop_map(Some),
+    ];
+    (1..3_000_u64, what, ttl, cancelled).prop_map(|(at_ms, what, ttl_seconds, cancelled)| Publish {
         at_ms,
         what,
         ttl_seconds,
+        cancelled_after_ms: cancelled,
     })
 }
 
@@ -165,6 +174,7 @@ fn call() -> impl Strategy<Value = (Port, u16)> {
         2 => nth(Port::Begin, 12),
         3 => nth(Port::Page, 40),
         4 => nth(Port::Write, 16),
+        2 => nth(Port::LookUp, 20),
         1 => nth(Port::Forget, 3),
         2 => nth(Port::Send, 6),
         5 => nth(Port::Push, 60),

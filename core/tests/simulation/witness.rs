@@ -12,6 +12,7 @@ use fanout_core::push::PushOutcome;
 use fanout_core::task::{Part, Task};
 use tokio::time::Instant;
 
+use crate::audit::written_off;
 use crate::delivery::{Broken, Delivery, Hindrance};
 use crate::invariants::{Invariant, Violation};
 use crate::script::Shape;
@@ -60,6 +61,9 @@ pub(crate) struct Witness {
     forgotten: BTreeSet<ConnectionId>,
     /// What can change no more.
     finished: BTreeMap<NotificationId, Standing>,
+    cancelled_at: BTreeMap<NotificationId, Instant>,
+    /// Who was settled without a push, part by part.
+    written_off: BTreeMap<(NotificationId, Part), BTreeSet<ConnectionId>>,
 }
 
 impl Witness {
@@ -75,6 +79,8 @@ impl Witness {
             arrivals: BTreeMap::new(),
             forgotten: BTreeSet::new(),
             finished: BTreeMap::new(),
+            cancelled_at: BTreeMap::new(),
+            written_off: BTreeMap::new(),
         }
     }
 
@@ -91,10 +97,11 @@ impl Witness {
         &mut self,
         process: usize,
         task: Option<Task>,
+        now: Instant,
         stop_at: Instant,
         expires_at: Option<Instant>,
     ) -> DeliveryId {
-        let delivery = Delivery::new(process, task, stop_at, expires_at);
+        let delivery = Delivery::new(process, task, now, stop_at, expires_at);
         self.deliveries.push(delivery);
         DeliveryId(self.deliveries.len() - 1)
     }
@@ -107,9 +114,25 @@ impl Witness {
         }
     }
 
-    pub(crate) fn page_read(&mut self, of: DeliveryId, page: &Page, now: Instant) {
-        let result = self.deliveries[of.0].page_read(page, now, self.shape);
+    pub(crate) fn begin_ended(&mut self, of: DeliveryId, now: Instant) {
+        self.deliveries[of.0].look_ups.held_up(now);
+    }
+
+    pub(crate) fn page_ended(&mut self, of: DeliveryId, page: Option<&Page>, now: Instant) {
+        let result = self.deliveries[of.0].page_ended(page, now, self.shape);
         self.note(of, result);
+    }
+
+    pub(crate) fn cancelled(&mut self, id: NotificationId, now: Instant) {
+        self.cancelled_at.insert(id, now);
+    }
+
+    pub(crate) fn look_up_called(&mut self, of: DeliveryId) {
+        self.deliveries[of.0].look_ups.called();
+    }
+
+    pub(crate) fn look_up_ended(&mut self, of: DeliveryId, answer: Option<bool>, now: Instant) {
+        self.deliveries[of.0].look_ups.ended(answer, now);
     }
 
     pub(crate) fn push_started(
@@ -121,14 +144,22 @@ impl Witness {
     ) {
         let delivery = &mut self.deliveries[of.0];
         self.starts[delivery.process].push(now);
-        let holder = self.holders.get(&delivery.key()).copied();
+        let key = delivery.key();
+        let holder = self.holders.get(&key).copied();
         if holder != Some(of) {
             let detail = format!("{of:?} pushes to a part that {holder:?} holds");
             self.broken(Invariant::NoNeedlessRepeats, detail);
             return;
         }
-        let result = delivery.push_started(connection, payload, now, self.shape);
+        let written_off = self.written_off.get(&key);
+        let is_written_off = written_off.is_some_and(|them| them.contains(connection));
+        let cancelled_at = self.cancelled_at.get(&key.0).copied();
+        let result = delivery.push_started(connection, payload, cancelled_at, now, self.shape);
         self.note(of, result);
+        if is_written_off {
+            let detail = format!("{of:?} pushes to {connection}, which was settled without");
+            self.broken(Invariant::NoNeedlessRepeats, detail);
+        }
     }
 
     pub(crate) fn arrived(&mut self, of: DeliveryId, connection: &ConnectionId, now: Instant) {
@@ -169,6 +200,16 @@ impl Witness {
         self.note(of, result);
     }
 
+    /// The ledger has it.
+    pub(crate) fn written(&mut self, of: DeliveryId, progress: &Progress) {
+        let delivery = &self.deliveries[of.0];
+        if delivery.has_verdict(Instant::now()) {
+            let them = written_off(delivery, progress).cloned();
+            let known = self.written_off.entry(delivery.key()).or_default();
+            known.extend(them);
+        }
+    }
+
     pub(crate) fn write_ended(&mut self, of: DeliveryId, is_lost: bool, now: Instant) {
         self.deliveries[of.0].write_ended(is_lost, now);
     }
@@ -191,8 +232,15 @@ impl Witness {
             let detail = format!("what had ended changed: {before:?} to {standing:?}");
             self.broken(Invariant::Ledger, detail);
         }
+        if standing.counts.cancelled > 0 && !self.cancelled_at.contains_key(&standing.id) {
+            let detail = format!("it was never cancelled: {standing:?}");
+            self.broken(Invariant::Ledger, detail);
+        }
         // One that failed may still be redriven.
-        if matches!(standing.state, State::Done | State::Expired) {
+        if matches!(
+            standing.state,
+            State::Done | State::Expired | State::Cancelled
+        ) {
             self.finished.insert(standing.id, standing);
         }
     }
@@ -260,6 +308,17 @@ impl Witness {
         let deliveries = deliveries.filter(|delivery| !delivery.was_interrupted());
         let refused = deliveries.flat_map(Delivery::refused);
         refused.collect::<BTreeSet<_>>().into_iter()
+    }
+
+    /// Who accepted the payload, and is in the ledger for it.
+    pub(crate) fn surely_accepted(
+        &self,
+        of: NotificationId,
+    ) -> impl Iterator<Item = &ConnectionId> {
+        let deliveries = self.of(of);
+        let deliveries = deliveries.filter(|delivery| !delivery.was_interrupted());
+        let accepted = deliveries.flat_map(Delivery::accepted);
+        accepted.collect::<BTreeSet<_>>().into_iter()
     }
 
     pub(crate) fn accepted(&self, of: NotificationId) -> impl Iterator<Item = &ConnectionId> {

@@ -37,6 +37,7 @@ pub(crate) enum Port {
     Begin,
     Page,
     Write,
+    LookUp,
     Forget,
     Send,
     Push,
@@ -59,7 +60,7 @@ pub(crate) struct State {
     pub(crate) witness: Witness,
     /// Whether the faults are over.
     pub(crate) is_calm: bool,
-    calls: [u16; 6],
+    calls: [u16; 7],
 }
 
 /// What an injected error says.
@@ -96,7 +97,7 @@ impl World {
             queues: Queues::new(&script),
             witness: Witness::new(script.shape),
             is_calm: false,
-            calls: [0; 6],
+            calls: [0; 7],
         };
         Arc::new(Self {
             script,

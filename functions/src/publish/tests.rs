@@ -1,87 +1,170 @@
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+use fanout_core::connection::{Connection, ConnectionId};
 use fanout_core::memory::{MemoryQueues, MemoryStore};
 use fanout_core::notification::Target;
 use fanout_core::queue::Lane;
+use fanout_core::socket::Socket;
+use fanout_core::store::StoreError;
 use fanout_core::task::Work;
+use http::HeaderMap;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::*;
 
 const ORDER: &str = r#"{"bookId":123,"title":"The Pragmatic Programmer","quantity":1}"#;
+const NOTIFICATION: &str = r#"{"type":"score","data":{"home":1},"target":{"topic":"match/7"}}"#;
+
+/// A gateway with one open socket.
+#[derive(Clone, Debug)]
+struct OneSocket(Arc<Mutex<Option<ConnectionId>>>);
+
+impl OneSocket {
+    fn is_open(&self, id: &ConnectionId) -> bool {
+        self.0.lock().unwrap().as_ref() == Some(id)
+    }
+}
+
+impl Sockets for OneSocket {
+    async fn inspect(&self, id: &ConnectionId) -> Result<Option<Socket>, StoreError> {
+        Ok(self.is_open(id).then(|| Socket {
+            connected_at: Some(Timestamp::UNIX_EPOCH),
+            last_active_at: None,
+            source_ip: Some("127.0.0.1".to_owned()),
+            user_agent: None,
+        }))
+    }
+
+    async fn close(&self, id: &ConnectionId) -> Result<bool, StoreError> {
+        let was_open = self.is_open(id);
+        if was_open {
+            self.0.lock().unwrap().take();
+        }
+        Ok(was_open)
+    }
+}
 
 struct Api {
-    publish: Publish<MemoryStore, MemoryQueues>,
+    publish: Publish<MemoryStore, MemoryQueues, OneSocket>,
+}
+
+/// A request that is about to be sent.
+struct Sending<'a> {
+    api: &'a Api,
+    method: &'a str,
+    path: &'a str,
+    headers: Value,
+}
+
+impl Sending<'_> {
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers[name] = json!(value);
+        self
+    }
+
+    async fn body(self, body: &str) -> (i64, HeaderMap, Value) {
+        let Self {
+            api,
+            method,
+            path,
+            headers,
+        } = self;
+        let request = json!({
+            "version": "2.0",
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": "",
+            "headers": headers,
+            "requestContext": {"http": {"method": method, "path": path}},
+            "body": body,
+            "isBase64Encoded": false,
+        });
+        let request = serde_json::from_value(request).unwrap();
+        let response = api.publish.handle(&request).await;
+        let body = response.body.as_deref().unwrap_or("null".as_bytes());
+        let body = serde_json::from_slice(body).unwrap();
+        (response.status_code, response.headers, body)
+    }
 }
 
 impl Api {
     fn new() -> Self {
         let clock = Clock::starting_at(Timestamp::from_second(1_700_000_000).unwrap());
         let publisher = Publisher {
-            ledger: MemoryStore::new(clock, 4),
+            notifications: MemoryStore::new(clock, 4),
             queue: MemoryQueues::default(),
             clock,
             source: "/notifications".to_owned(),
             max_frame_bytes: 2_048,
         };
+        let socket = ConnectionId::from("TXzPWdnOjoECGjA=");
         Self {
-            publish: Publish { publisher },
+            publish: Publish {
+                publisher,
+                sockets: OneSocket(Arc::new(Mutex::new(Some(socket)))),
+                callers: Callers::Anyone,
+                origins: None,
+            },
         }
     }
 
-    async fn send(&self, method: &str, path: &str, body: &str) -> (i64, HeaderMap, Value) {
-        self.send_as("application/json", method, path, body).await
+    fn request<'a>(&'a self, method: &'a str, path: &'a str) -> Sending<'a> {
+        Sending {
+            api: self,
+            method,
+            path,
+            headers: json!({"content-type": "application/json"}),
+        }
     }
 
-    async fn send_as(
-        &self,
-        content_type: &str,
-        method: &str,
-        path: &str,
-        body: &str,
-    ) -> (i64, HeaderMap, Value) {
-        let request = json!({
-            "version": "2.0",
-            "routeKey": format!("{method} {path}"),
-            "rawPath": path,
-            "rawQueryString": "",
-            "headers": {"content-type": content_type},
-            "requestContext": {"http": {"method": method, "path": path}},
-            "body": body,
-            "isBase64Encoded": false,
-        });
-        let request = serde_json::from_value(request).unwrap();
-        let response = self.publish.handle(&request).await;
-        let body = serde_json::from_slice(&response.body.unwrap()).unwrap();
-        (response.status_code, response.headers, body)
+    fn post<'a>(&'a self, path: &'a str) -> Sending<'a> {
+        self.request("POST", path)
     }
 
-    /// Sends what must be refused, and checks that nothing was enqueued.
-    #[track_caller]
-    fn assert_nothing_enqueued(&self) {
-        assert_eq!(self.publish.publisher.queue.take().len(), 0);
+    async fn get(&self, path: &str) -> (i64, HeaderMap, Value) {
+        self.request("GET", path).body("").await
+    }
+
+    fn sent(&self) -> Vec<(Lane, Duration, fanout_core::task::Task)> {
+        self.publish.publisher.queue.take()
+    }
+
+    /// Stores the connection whose socket is open.
+    async fn connect(&self, topics: &[&str]) {
+        let connection = Connection {
+            id: "TXzPWdnOjoECGjA=".into(),
+            connected_at: Timestamp::UNIX_EPOCH,
+            expires_at: Timestamp::MAX,
+            user_id: Some("u1".to_owned()),
+            org_id: None,
+            topics: topics.iter().map(|topic| topic.parse().unwrap()).collect(),
+        };
+        let store = &self.publish.publisher.notifications;
+        store.open(&connection).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn an_order_is_recorded_enqueued_and_located() {
     let api = Api::new();
-    let (status, headers, body) = api.send("POST", "/orders", ORDER).await;
+    let (status, headers, body) = api.post("/orders").body(ORDER).await;
     let id = body["id"].as_str().unwrap();
     assert_eq!(status, 202);
     assert_eq!(headers[LOCATION], format!("/notifications/{id}"));
 
-    let sent = api.publish.publisher.queue.take();
+    let sent = api.sent();
     let [(Lane::Notifications, _, task)] = sent.as_slice() else {
         panic!("{sent:?}");
     };
     assert_eq!(task.work, Work::Audience(Target::Everyone));
     assert!(task.frame.contains(r#""type":"book.ordered""#));
 
-    let (status, _, standing) = api.send("GET", &format!("/notifications/{id}"), "").await;
+    let (status, _, standing) = api.get(&format!("/notifications/{id}")).await;
     assert_eq!(status, 200);
     let expected = json!({
-        "id": id, "state": "accepted",
-        "targeted": 0, "accepted": 0, "gone": 0, "failed": 0, "expired": 0, "pending": 0,
+        "id": id, "state": "accepted", "targeted": 0, "accepted": 0, "gone": 0,
+        "failed": 0, "expired": 0, "cancelled": 0, "pending": 0,
         "acceptedAt": "2023-11-14T22:13:20Z",
     });
     assert_eq!(standing, expected);
@@ -90,11 +173,44 @@ async fn an_order_is_recorded_enqueued_and_located() {
 #[tokio::test]
 async fn a_notification_to_a_topic_is_enqueued() {
     let api = Api::new();
-    let body = r#"{"type":"score","data":{"home":1},"target":{"topic":"match/7"}}"#;
-    let (status, _, _) = api.send("POST", "/notifications", body).await;
-    let sent = api.publish.publisher.queue.take();
+    let (status, _, _) = api.post("/notifications").body(NOTIFICATION).await;
     assert_eq!(status, 202);
-    assert_eq!(sent[0].2.topic, Some("match/7".parse().unwrap()));
+    assert_eq!(api.sent()[0].2.topic, Some("match/7".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn a_cloud_event_reaches_subscribers_as_its_publisher_wrote_it() {
+    let api = Api::new();
+    let event = r#"{"specversion":"1.0","id":"7","source":"/shop","type":"sold","subject":"a/b"}"#;
+    let structured = api
+        .post("/notifications")
+        .with("content-type", "application/cloudevents+json");
+    assert_eq!(structured.body(event).await.0, 202);
+    let binary = api
+        .post("/notifications")
+        .with("content-type", "text/plain")
+        .with("ce-specversion", "1.0")
+        .with("ce-id", "7")
+        .with("ce-source", "/shop")
+        .with("ce-type", "sold")
+        .with("ce-subject", "a/b");
+    assert_eq!(binary.body("hello").await.0, 202);
+    let frames: Vec<Value> = api
+        .sent()
+        .iter()
+        .map(|(_, _, task)| serde_json::from_str(&task.frame).unwrap())
+        .collect();
+    for frame in &frames {
+        assert_eq!(
+            (&frame["id"], &frame["source"], &frame["subject"]),
+            (&json!("7"), &json!("/shop"), &json!("a/b"))
+        );
+    }
+    assert_eq!(frames[0]["data"], Value::Null);
+    assert_eq!(
+        (&frames[1]["data"], &frames[1]["datacontenttype"]),
+        (&json!("hello"), &json!("text/plain"))
+    );
 }
 
 #[tokio::test]
@@ -109,59 +225,210 @@ async fn malformed_bodies_are_problems_and_nothing_is_enqueued() {
         ("/orders", "{", 400, "not_json"),
         ("/orders", r#"{"bookId":"1"}"#, 422, "invalid_fields"),
         ("/notifications", large.as_str(), 413, "too_large"),
+        ("/notifications:batch", "[]", 422, "invalid_fields"),
     ] {
-        let (got, headers, problem) = api.send("POST", path, body).await;
+        let (got, headers, problem) = api.post(path).body(body).await;
         assert_eq!((got, &problem["code"]), (status, &json!(code)), "{problem}");
         assert_eq!(headers[CONTENT_TYPE], "application/problem+json");
         assert_eq!(problem["status"], json!(status));
     }
-    api.assert_nothing_enqueued();
+    assert_eq!(api.sent().len(), 0);
 }
 
 #[tokio::test]
-async fn a_body_must_be_declared_as_json_if_it_is_declared() {
+async fn a_body_of_another_kind_is_refused() {
     let api = Api::new();
-    let form = "application/x-www-form-urlencoded";
-    let (status, _, problem) = api.send_as(form, "POST", "/orders", ORDER).await;
+    for (path, content_type) in [
+        ("/orders", "application/x-www-form-urlencoded"),
+        ("/orders", "application/cloudevents+json"),
+        ("/notifications:batch", "application/cloudevents+json"),
+        ("/notifications", "application/cloudevents-batch+json"),
+    ] {
+        let sending = api.post(path).with("content-type", content_type);
+        let (status, _, problem) = sending.body(ORDER).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (415, &json!("unsupported_media_type"))
+        );
+    }
+    assert_eq!(api.sent().len(), 0);
+}
+
+#[tokio::test]
+async fn the_same_request_under_a_key_has_the_same_answer() {
+    let api = Api::new();
+    let send = async |body: &str| {
+        let sending = api.post("/orders").with("idempotency-key", "k");
+        sending.body(body).await
+    };
+    let (status, headers, first) = send(ORDER).await;
+    let (again, headers_again, second) = send(ORDER).await;
+    assert_eq!((status, &first), (again, &second));
+    assert_eq!(headers[LOCATION], headers_again[LOCATION]);
+    let (status, _, problem) = send(r#"{"bookId":1,"title":"T","quantity":1}"#).await;
     assert_eq!(
         (status, &problem["code"]),
-        (415, &json!("unsupported_media_type"))
+        (422, &json!("idempotency_key_reused"))
     );
-    api.assert_nothing_enqueued();
-    let utf8 = "application/json; charset=utf-8";
-    assert_eq!(api.send_as(utf8, "POST", "/orders", ORDER).await.0, 202);
+    assert_eq!(api.sent().len(), 1);
 }
 
 #[tokio::test]
-async fn unknown_routes_and_methods_are_told_what_there_is() {
+async fn what_was_refused_leaves_its_key_free() {
     let api = Api::new();
-    let (status, _, problem) = api.send("POST", "/order", ORDER).await;
-    assert_eq!((status, &problem["code"]), (404, &json!("no_such_route")));
-    assert!(problem["detail"].as_str().unwrap().contains("POST /orders"));
-    let (status, headers, _) = api.send("GET", "/orders", "").await;
-    assert_eq!(
-        (status, &headers["allow"]),
-        (405, &HeaderValue::from_static("POST"))
-    );
-    api.assert_nothing_enqueued();
+    let send = async |body: &str| {
+        let sending = api.post("/orders").with("idempotency-key", "k");
+        sending.body(body).await.0
+    };
+    assert_eq!(send("{}").await, 422);
+    assert_eq!(send(ORDER).await, 202);
+}
+
+#[tokio::test]
+async fn a_malformed_key_is_refused() {
+    let api = Api::new();
+    for key in ["", &"k".repeat(256)] {
+        let sending = api.post("/orders").with("idempotency-key", key);
+        let (status, _, problem) = sending.body(ORDER).await;
+        assert_eq!(
+            (status, &problem["code"]),
+            (400, &json!("invalid_idempotency_key"))
+        );
+    }
+    assert_eq!(api.sent().len(), 0);
+}
+
+#[tokio::test]
+async fn each_notification_of_a_batch_has_its_own_result() {
+    let api = Api::new();
+    let batch = format!(r#"{{"notifications":[{NOTIFICATION},{{"type":7}},{NOTIFICATION}]}}"#);
+    let send = async |body: &str| {
+        let sending = api.post("/notifications:batch");
+        sending.with("idempotency-key", "k").body(body).await
+    };
+    let (status, _, answer) = send(&batch).await;
+    let statuses: Vec<_> = answer["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| result["status"].as_u64().unwrap())
+        .collect();
+    assert_eq!((status, statuses.as_slice()), (207, &[202, 422, 202][..]));
+    assert_eq!(answer["results"][1]["code"], "invalid_fields");
+    assert_eq!(api.sent().len(), 2);
+
+    assert_eq!(send(&batch).await.2, answer, "the same answer");
+    let longer = batch.replace("]}", &format!(",{NOTIFICATION}]}}"));
+    assert_eq!(send(&longer).await.0, 422, "another request");
+    assert_eq!(api.sent().len(), 0);
+}
+
+#[tokio::test]
+async fn what_has_not_ended_can_be_cancelled() {
+    let api = Api::new();
+    let (_, headers, _) = api.post("/orders").body(ORDER).await;
+    let location = headers[LOCATION].to_str().unwrap();
+    for _ in 0..2 {
+        let (status, _, standing) = api.request("DELETE", location).body("").await;
+        assert_eq!((status, &standing["state"]), (202, &json!("accepted")));
+        assert_eq!(standing["cancelRequestedAt"], "2023-11-14T22:13:20Z");
+    }
+    let (_, _, standing) = api.get(location).await;
+    assert_eq!(standing["cancelRequestedAt"], "2023-11-14T22:13:20Z");
 }
 
 #[tokio::test]
 async fn an_unknown_notification_is_not_found() {
     let api = Api::new();
     for id in ["0190163d-8694-739b-aea5-966c26f8ad91", "7"] {
-        let (status, _, problem) = api.send("GET", &format!("/notifications/{id}"), "").await;
+        for method in ["GET", "DELETE"] {
+            let path = format!("/notifications/{id}");
+            let (status, _, problem) = api.request(method, &path).body("").await;
+            assert_eq!(
+                (status, &problem["code"]),
+                (404, &json!("no_such_notification"))
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_shown_and_closed() {
+    let api = Api::new();
+    api.connect(&["a"]).await;
+    let path = "/connections/TXzPWdnOjoECGjA%3D";
+    let (status, _, shown) = api.get(path).await;
+    let expected = json!({
+        "connectionId": "TXzPWdnOjoECGjA=", "connectedAt": "1970-01-01T00:00:00Z",
+        "lastActiveAt": null, "sourceIp": "127.0.0.1", "userAgent": null,
+        "userId": "u1", "orgId": null, "topics": ["a"],
+    });
+    assert_eq!((status, shown), (200, expected));
+
+    let (status, _, _) = api.request("DELETE", path).body("").await;
+    assert_eq!(status, 204);
+    let store = &api.publish.publisher.notifications;
+    assert_eq!(store.connection_ids(), []);
+    for method in ["GET", "DELETE"] {
+        let (status, _, problem) = api.request(method, path).body("").await;
         assert_eq!(
             (status, &problem["code"]),
-            (404, &json!("no_such_notification"))
+            (404, &json!("no_such_connection"))
         );
     }
 }
 
-#[test]
-fn a_base64_body_is_decoded() {
-    let mut request = Request::default();
-    request.body = Some(STANDARD.encode(ORDER));
-    request.is_base64_encoded = true;
-    assert_eq!(body_of(&request).unwrap(), ORDER.as_bytes());
+#[tokio::test]
+async fn the_listeners_of_a_topic_are_counted() {
+    let api = Api::new();
+    api.connect(&["stocks/AAPL"]).await;
+    for (topic, connections) in [("stocks%2FAAPL", 1), ("stocks/AAPL", 1), ("news", 0)] {
+        let (status, _, counted) = api.get(&format!("/topics/{topic}")).await;
+        assert_eq!(
+            (status, &counted["connections"]),
+            (200, &json!(connections))
+        );
+    }
+    let (status, _, problem) = api.get("/topics/a%20b").await;
+    assert_eq!((status, &problem["code"]), (422, &json!("invalid_topic")));
+}
+
+#[tokio::test]
+async fn unknown_routes_and_methods_are_told_what_there_is() {
+    let api = Api::new();
+    let (status, _, problem) = api.post("/order").body(ORDER).await;
+    assert_eq!((status, &problem["code"]), (404, &json!("no_such_route")));
+    assert!(problem["detail"].as_str().unwrap().contains("POST /orders"));
+    let (status, headers, _) = api.get("/orders").await;
+    assert_eq!((status, &headers["allow"]), (405, &"POST".parse().unwrap()));
+    assert_eq!(api.sent().len(), 0);
+}
+
+#[tokio::test]
+async fn pages_of_listed_origins_may_publish() {
+    let mut api = Api::new();
+    let shop = "https://shop.example";
+    api.publish.origins = Some(Origins::Only(BTreeSet::from([shop.to_owned()])));
+    let preflight = api
+        .request("OPTIONS", "/orders")
+        .with("origin", shop)
+        .with("access-control-request-method", "POST");
+    let (status, headers, _) = preflight.body("").await;
+    assert_eq!(
+        (status, &headers["access-control-allow-origin"]),
+        (204, &shop.parse().unwrap())
+    );
+    let refused = api.post("/orders").with("origin", shop).body("{}").await;
+    assert_eq!(
+        (refused.0, &refused.1["access-control-allow-origin"]),
+        (422, &shop.parse().unwrap())
+    );
+    let other = api.post("/orders").with("origin", "https://else.example");
+    let (status, headers, _) = other.body(ORDER).await;
+    assert_eq!(
+        (status, headers.get("access-control-allow-origin")),
+        (202, None)
+    );
+    let (status, _, _) = api.request("OPTIONS", "/orders").body("").await;
+    assert_eq!(status, 405, "no preflight");
 }

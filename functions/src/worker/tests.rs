@@ -8,10 +8,12 @@ use fanout_core::fanout::pacer::Share;
 use fanout_core::fanout::{self, retry};
 use fanout_core::ledger::Standing;
 use fanout_core::memory::{MemoryQueues, MemoryStore};
-use fanout_core::notification::{Draft, Notification, NotificationId, Target};
-use fanout_core::publish::Publisher;
+use fanout_core::notification::{Draft, NotificationId, Target};
+use fanout_core::notifications::Notifications as _;
+use fanout_core::publish::{Accepted, Publisher};
 use fanout_core::push::PushOutcome;
 use fanout_core::queue::Lane;
+use fanout_core::store::Registry as _;
 use fanout_core::task::Work;
 use fanout_core::worker::Settings;
 use serde_json::json;
@@ -111,21 +113,16 @@ impl Bench {
     }
 
     /// Publishes to one target and returns the message that the worker gets.
-    async fn publish(&self, target: Target) -> (Notification, String) {
+    async fn publish(&self, target: Target) -> (Accepted, String) {
         let publisher = Publisher {
-            ledger: self.store.clone(),
+            notifications: self.store.clone(),
             queue: self.queue.clone(),
             clock: self.clock,
             source: "/test".to_owned(),
             max_frame_bytes: 1_024,
         };
-        let draft = Draft {
-            event_type: "t".to_owned(),
-            target,
-            data: json!(1),
-            ttl_seconds: None,
-        };
-        let notification = publisher.publish(draft).await.unwrap();
+        let draft = Draft::new("t", target, json!(1));
+        let notification = publisher.publish(draft, None).await.unwrap();
         let (_, _, task) = self.queue.take().pop().unwrap();
         (notification, task.encode().unwrap())
     }
@@ -177,6 +174,19 @@ async fn everyone_is_pushed_to_and_the_gone_are_forgotten() {
     let standing = bench.standing(notification.id).await;
     let counts = standing.counts;
     assert_eq!((standing.targeted, counts.accepted, counts.gone), (3, 2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_not_pushed_to_before_a_cancellation_is_counted() {
+    let bench = Bench::with_connections(&["a", "b"]).await;
+    let (notification, message) = bench.publish(Target::Everyone).await;
+    let now = bench.clock.now();
+    assert!(bench.store.cancel(notification.id, now).await.unwrap());
+    assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+    assert_eq!(bench.pushed(), []);
+    let standing = bench.standing(notification.id).await;
+    assert_eq!((standing.targeted, standing.counts.cancelled), (2, 2));
+    assert_eq!(standing.state, fanout_core::ledger::State::Cancelled);
 }
 
 #[tokio::test(start_paused = true)]

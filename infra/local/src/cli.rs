@@ -10,6 +10,11 @@ use clap::{Args, Parser, Subcommand};
 use fanout_local_faults::{FaultPlan, KINDS};
 use jiff::SignedDuration;
 
+/// What tokens are signed with unless another secret is given: known to
+/// everybody, like everything about a stack on one's own machine.
+const DEVELOPMENT_SECRET: &str = "fanout-local development secret, not for use elsewhere";
+/// As short as the functions accept (RFC 7518, section 3.2).
+const MIN_SECRET_BYTES: usize = 32;
 const MAX_CONNECTION_DURATION: Duration = Duration::from_hours(23);
 /// Lambda's own range.
 const MIN_WORKER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,6 +39,32 @@ pub(crate) enum Command {
         /// The function's name.
         name: String,
     },
+    /// Prints a token for a stack with --auth
+    Token(TokenOptions),
+}
+
+/// Whom a token is for and what it allows.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TokenOptions {
+    /// Whom it is for
+    #[arg(long, value_name = "USER", value_parser = id)]
+    pub(crate) user: String,
+    /// The user's organisation
+    #[arg(long, value_name = "ORG", value_parser = id)]
+    pub(crate) org: Option<String>,
+    /// The topics that it allows to choose, such as news,stocks/*; empty for
+    /// none [default: all]
+    #[arg(long, value_name = "TOPICS", value_delimiter = ',', num_args = 0..=1)]
+    pub(crate) topics: Option<Vec<String>>,
+    /// What it allows besides, separated by blanks; publishers need "publish"
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) scope: Option<String>,
+    /// How long it is valid
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    pub(crate) ttl: Duration,
+    /// The secret that the stack was started with
+    #[arg(long, value_name = "SECRET", default_value = DEVELOPMENT_SECRET, value_parser = secret, hide_default_value = true)]
+    pub(crate) auth_secret: String,
 }
 
 /// How the stack runs.
@@ -52,6 +83,14 @@ pub(crate) struct Options {
     /// always in memory
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+
+    /// Ask subscribers and publishers for a token: see "fanout-local token"
+    #[arg(long, help_heading = "Authentication")]
+    pub(crate) auth: bool,
+    /// The secret that tokens are signed with [default: one that everybody
+    /// knows]
+    #[arg(long, value_name = "SECRET", requires = "auth", default_value = DEVELOPMENT_SECRET, value_parser = secret, hide_default_value = true, help_heading = "Authentication")]
+    pub(crate) auth_secret: String,
 
     /// Requests a second that the account allows: POSTs, messages and pushes
     /// together, or "unlimited"
@@ -164,6 +203,11 @@ impl Options {
         FaultPlan::parse(&self.faults, self.fault_seed).unwrap_or_default()
     }
 
+    /// Whether tokens are signed with a secret that was given.
+    pub(crate) fn has_own_secret(&self) -> bool {
+        self.auth_secret != DEVELOPMENT_SECRET
+    }
+
     /// How long a task is hidden while a worker is at it.
     pub(crate) fn visibility(&self) -> Duration {
         self.visibility_timeout.unwrap_or(self.worker_timeout * 6)
@@ -214,6 +258,24 @@ fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+/// What a user or an organisation may be called.
+fn id(text: &str) -> Result<String, String> {
+    let is_id = (1..=255).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if is_id {
+        Ok(text.to_owned())
+    } else {
+        Err("expected 1 to 255 characters".to_owned())
+    }
+}
+
+fn secret(text: &str) -> Result<String, String> {
+    if text.len() >= MIN_SECRET_BYTES {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected at least {MIN_SECRET_BYTES} bytes"))
     }
 }
 
@@ -274,6 +336,10 @@ mod tests {
             (["--max-connection-duration", "24h"], "expected at most 23h"),
             (["--stage", "a/b"], "expected 1 to 128 letters"),
             (["--stage", ""], "expected 1 to 128 letters"),
+            (
+                ["--auth", "--auth-secret=short"],
+                "expected at least 32 bytes",
+            ),
         ] {
             let error = parse(&arguments).unwrap_err();
             assert!(error.contains(expected), "{error}");

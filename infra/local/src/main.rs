@@ -2,11 +2,13 @@
 //! stand-ins around the same functions that run on AWS.
 //!
 //! `fanout-local` starts everything; `fanout-local function NAME` is how it
-//! starts itself again as one of the functions.
+//! starts itself again as one of the functions; `fanout-local token` is the
+//! issuer of its tokens.
 
 mod cli;
 mod file_limit;
 mod stack;
+mod token;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.command {
         Some(Command::Function { name }) => run_function(&name),
+        Some(Command::Token(options)) => print(&format!("{}\n", token::mint(&options))),
         None => run_stack(&arguments.options),
     };
     match ended {
@@ -56,6 +59,11 @@ fn run_stack(options: &cli::Options) -> anyhow::Result<()> {
             EnvFilter::try_new(format!("dynoxide=error,{}", options.log)).context("--log")?,
         )
         .init();
+    if !options.auth {
+        eprintln!(
+            "WARNING: authentication is OFF: anybody may listen and publish (--auth asks for tokens)"
+        );
+    }
     let max_sockets = file_limit::raise(options.max_sockets)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -3,6 +3,7 @@
 
 mod functions;
 mod lambda;
+mod page;
 mod queues;
 mod tables;
 
@@ -38,6 +39,10 @@ pub(crate) struct Addresses {
 pub(crate) struct Stack {
     addresses: Addresses,
     max_sockets: usize,
+    /// The functions' names.
+    functions: Vec<&'static str>,
+    /// How a token is made, where one is asked for.
+    mint: Option<String>,
     lambda: Lambda,
     /// What takes work in: it stops first.
     fronts: Part,
@@ -107,7 +112,9 @@ impl Stack {
         let mut mappings = Part::default();
         functions::map_queues(options, &lambda, &sqs, &mut mappings)?;
 
-        let settings = gateway_settings(options, max_sockets, faults);
+        let mut settings = gateway_settings(options, max_sockets, faults);
+        let topics_parameter = functions::topics_parameter(options);
+        settings.static_routes = vec![page::route(&addresses, topics_parameter)];
         let gateway = Gateway::new(settings, InTurn(lambda.clone()));
         let mut fronts = Part::default();
         let (shutdown, front) = (fronts.shutdown.clone(), gateway.clone());
@@ -121,6 +128,8 @@ impl Stack {
         Ok(Self {
             addresses,
             max_sockets,
+            functions: functions::names(options).collect(),
+            mint: options.auth.then(|| mint_command(options)),
             lambda,
             fronts,
             mappings,
@@ -134,7 +143,7 @@ impl Stack {
     /// # Errors
     /// A function does not start.
     pub(crate) async fn warm(&self) -> anyhow::Result<()> {
-        for name in functions::names() {
+        for name in &self.functions {
             self.lambda
                 .warm(name)
                 .await
@@ -154,16 +163,28 @@ impl Stack {
             sqs,
             stage,
         } = &self.addresses;
+        let (mint, by_protocol, by_query, by_header) = match &self.mint {
+            None => (String::new(), "", String::new(), ""),
+            Some(mint) => (
+                format!("make a token, in each terminal:\n  TOKEN=$({mint})\n"),
+                " -s fanout.v1 -s bearer.$TOKEN",
+                format!("  npx wscat -c \"ws://{ws}/{stage}?token=$TOKEN\"\n"),
+                " -H \"authorization: Bearer $TOKEN\"",
+            ),
+        };
         format!(
             "ready http=http://{http} ws=ws://{ws}/{stage} dynamodb=http://{dynamodb} sqs=http://{sqs}\n\
              \n\
+             {mint}\
              subscribe, in any number of terminals (up to {max_sockets} sockets):\n  \
-             npx wscat -c ws://{ws}/{stage}\n\
+             npx wscat -c ws://{ws}/{stage}{by_protocol}\n\
+             {by_query}\
              publish:\n  \
-             curl -i -X POST http://{http}/orders -H 'content-type: application/json' \
+             curl -i -X POST http://{http}/orders -H 'content-type: application/json'{by_header} \
              -d '{{\"bookId\":123,\"title\":\"The Pragmatic Programmer\",\"quantity\":1}}'\n\
+             or both in a browser: http://{http}/\n\
              see who got it, at the location that the answer names:\n  \
-             curl http://{http}/notifications/ID\n\
+             curl http://{http}/notifications/ID{by_header}\n\
              \n\
              Ctrl-C stops everything.\n"
         )
@@ -185,6 +206,18 @@ fn listen(address: SocketAddr, what: &str) -> anyhow::Result<TcpListener> {
     fanout_local_gateway::bind(address).with_context(|| {
         format!("{what}: cannot listen on {address}; is another stack running? Choose another port, or 0 for a free one")
     })
+}
+
+/// The command that makes a token for this stack. A secret that was given is
+/// not shown again.
+fn mint_command(options: &Options) -> String {
+    let this = std::env::current_exe().unwrap_or_else(|_| "fanout-local".into());
+    let secret = if options.has_own_secret() {
+        " --auth-secret SECRET"
+    } else {
+        ""
+    };
+    format!("{} token --user u1 --scope publish{secret}", this.display())
 }
 
 fn gateway_settings(options: &Options, max_sockets: usize, faults: FaultPlan) -> GatewaySettings {
@@ -212,7 +245,7 @@ fn gateway_settings(options: &Options, max_sockets: usize, faults: FaultPlan) ->
         idle_timeout: options.idle_timeout,
         max_connection_duration: options.max_connection_duration,
         http_routes: functions::http_routes(),
-        websocket_routes: functions::websocket_routes(),
+        websocket_routes: functions::websocket_routes(options),
         faults,
         ..GatewaySettings::default()
     }

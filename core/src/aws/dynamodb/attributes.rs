@@ -18,6 +18,10 @@ pub(super) fn number(number: impl Display) -> AttributeValue {
     AttributeValue::N(format!("{number}"))
 }
 
+pub(super) fn flag(flag: bool) -> AttributeValue {
+    AttributeValue::Bool(flag)
+}
+
 /// A time that is compared and shown: epoch milliseconds.
 pub(super) fn milliseconds(time: Timestamp) -> AttributeValue {
     number(time.as_millisecond())
@@ -42,6 +46,10 @@ pub(super) fn read_text<'a>(row: &'a Row, name: &str) -> Option<&'a str> {
 
 pub(super) fn read_number<T: FromStr>(row: &Row, name: &str) -> Option<T> {
     row.get(name)?.as_n().ok()?.parse().ok()
+}
+
+pub(super) fn read_flag(row: &Row, name: &str) -> Option<bool> {
+    row.get(name)?.as_bool().ok().copied()
 }
 
 pub(super) fn read_milliseconds(row: &Row, name: &str) -> Option<Timestamp> {

@@ -1,11 +1,13 @@
 //! Reading audiences: parallel Scans of the connections, Queries of a topic's
 //! shards.
 
+use aws_sdk_dynamodb::types::Select;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
 use super::Store;
 use super::attributes::{Row, key, read_milliseconds, read_text, seconds, text};
-use crate::audience::{Audience, Cursor, Page, Slice};
+use crate::audience::{Audience, Cursor, Listeners, Page, Slice};
 use crate::aws::store_error;
 use crate::connection::{ConnectionId, Recipient};
 use crate::store::{Registry as _, StoreError};
@@ -15,6 +17,10 @@ use crate::topic::Topic;
 // the audience. They cost twice the read units, some 25 for 1,000 connections,
 // and a partition still yields more than an account may push.
 
+/// How many shards of a topic are counted at once.
+const COUNTED_AT_ONCE: usize = 8;
+
+const COUNT: &str = "count who listens to a topic";
 const OPERATION: &str = "read a page of the audience";
 const WHAT_IS_READ: &str = "connectionId, connectedAt";
 // TTL deletes within days, so that what has expired may still be there.
@@ -48,7 +54,42 @@ impl Audience for Store {
     }
 }
 
+impl Listeners for Store {
+    async fn count(&self, topic: &Topic) -> Result<u64, StoreError> {
+        let shards = (0..self.settings.topic_shards).map(|shard| self.count_shard(topic, shard));
+        // So many at once: a topic may have a thousand shards.
+        let counts = stream::iter(shards).buffer_unordered(COUNTED_AT_ONCE);
+        counts.try_fold(0, async |sum, count| Ok(sum + count)).await
+    }
+}
+
 impl Store {
+    /// Counts a shard page by page: DynamoDB counts what a page of 1 MB holds.
+    async fn count_shard(&self, topic: &Topic, shard: u16) -> Result<u64, StoreError> {
+        let mut count = 0;
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.settings.tables.subscriptions)
+                .select(Select::Count)
+                .key_condition_expression("topicShard = :shard")
+                .set_exclusive_start_key(start)
+                .filter_expression(NOT_EXPIRED)
+                .expression_attribute_values(":shard", text(Self::topic_shard(topic, shard)))
+                .expression_attribute_values(":now", seconds(self.clock.now()))
+                .send()
+                .await
+                .map_err(store_error(COUNT))?;
+            count += u64::try_from(page.count()).unwrap_or_default();
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(count);
+            }
+        }
+    }
+
     async fn scan(
         &self,
         segment: u16,

@@ -1,52 +1,31 @@
-//! The ledger's rows: the notification once, and each of its parts.
+//! The ledger's rows, one for each part of a notification.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 
-use super::Store;
 use super::attributes::{
-    Row, key, milliseconds, number, read_milliseconds, read_number, read_text, seconds, text,
+    Row, flag, key, milliseconds, number, read_flag, read_milliseconds, read_number, read_text,
+    seconds, text,
 };
+use super::notifications::notification_key;
+use super::{Store, is_refused};
 use crate::aws::store_error;
 use crate::ledger::{
-    Begun, Counts, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress, Standing,
+    Begun, Counts, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress,
 };
-use crate::notification::{Notification, NotificationId};
+use crate::notification::NotificationId;
 use crate::store::StoreError;
 use crate::task::Part;
 
-/// The sort key of the notification itself; its parts have [`PART_PREFIX`].
-const NOTIFICATION: &str = "notification";
+/// What the sort keys of parts begin with.
 const PART_PREFIX: &str = "part#";
 
-const RECORD: &str = "record a notification";
 const BEGIN: &str = "begin a part of the ledger";
 const WRITE: &str = "write a part of the ledger";
-const READ: &str = "read the ledger";
+const READ_CANCELLED: &str = "find out whether a notification was cancelled";
 
 impl Ledger for Store {
-    async fn record(&self, notification: &Notification) -> Result<(), StoreError> {
-        let id = notification.id.to_string();
-        let target = serde_json::to_string(&notification.target).unwrap_or_default();
-        let mut row = key([("notificationId", id.as_str()), ("part", NOTIFICATION)]);
-        let attributes = [
-            ("acceptedAt", milliseconds(notification.time)),
-            ("frame", text(&notification.frame)),
-            ("target", text(target)),
-            ("expiresAt", seconds(self.retained_until(notification.time))),
-        ];
-        row.extend(attributes.map(|(name, value)| (name.to_owned(), value)));
-        self.client
-            .put_item()
-            .table_name(&self.settings.tables.notifications)
-            .set_item(Some(row))
-            .send()
-            .await
-            .map_err(store_error(RECORD))?;
-        Ok(())
-    }
-
     async fn begin(
         &self,
         lease: &Lease,
@@ -60,7 +39,7 @@ impl Ledger for Store {
             .set_key(Some(part_key(lease)))
             .update_expression(
                 "SET #owner = :owner, leaseUntil = :until, entries = :none, \
-                 expiresAt = :retained, \
+                 expiresAt = :retained, startedAt = if_not_exists(startedAt, :now), \
                  #state = if_not_exists(#state, :open)",
             )
             .condition_expression(
@@ -106,7 +85,7 @@ impl Ledger for Store {
         let left = serde_json::to_string(&progress.left).map_err(store_error(WRITE))?;
         let summary = progress.summary();
         let mut update = "SET accepted = :accepted, gone = :gone, failed = :failed, \
-             expired = :expired, pending = :pending, #state = :state, #left = :left, \
+             expired = :expired, cancelled = :cancelled, pending = :pending, isRead = :isRead, #state = :state, #left = :left, \
              slices = :slices, entries = :number, updatedAt = :now"
             .to_owned();
         if entry.is_last {
@@ -127,7 +106,9 @@ impl Ledger for Store {
             .expression_attribute_values(":gone", number(summary.counts.gone))
             .expression_attribute_values(":failed", number(summary.counts.failed))
             .expression_attribute_values(":expired", number(summary.counts.expired))
+            .expression_attribute_values(":cancelled", number(summary.counts.cancelled))
             .expression_attribute_values(":pending", number(summary.pending))
+            .expression_attribute_values(":isRead", flag(summary.is_read))
             .expression_attribute_values(":state", text(name_of(progress.state)))
             .expression_attribute_values(":left", text(left))
             .expression_attribute_values(":slices", number(progress.slices.unwrap_or_default()))
@@ -137,55 +118,28 @@ impl Ledger for Store {
             .await;
         match written {
             Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Err(LedgerError::LeaseLost {
-                    notification_id: lease.notification_id,
-                    part: lease.part.clone(),
-                })
-            }
+            Err(error) if is_refused(&error) => Err(LedgerError::LeaseLost {
+                notification_id: lease.notification_id,
+                part: lease.part.clone(),
+            }),
             Err(error) => Err(store_error(WRITE)(error).into()),
         }
     }
 
-    async fn standing(&self, id: NotificationId) -> Result<Option<Standing>, StoreError> {
-        let mut accepted_at = None;
-        let mut updated_at = None;
-        let mut parts = Vec::new();
-        let mut start = None;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.settings.tables.notifications)
-                .key_condition_expression("notificationId = :id")
-                .projection_expression(
-                    "part, acceptedAt, accepted, gone, failed, expired, pending, #state, \
-                     slices, updatedAt",
-                )
-                .expression_attribute_names("#state", "state")
-                .expression_attribute_values(":id", text(id.to_string()))
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(store_error(READ))?;
-            for row in page.items() {
-                match read_text(row, "part") {
-                    Some(NOTIFICATION) => accepted_at = read_milliseconds(row, "acceptedAt"),
-                    _ => parts.push(summary_of(row)),
-                }
-                updated_at = updated_at.max(read_milliseconds(row, "updatedAt"));
-            }
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                break;
-            }
-        }
-        Ok(accepted_at.map(|accepted_at| Standing::of(id, accepted_at, updated_at, parts)))
+    async fn is_cancelled(&self, id: NotificationId) -> Result<bool, StoreError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.settings.tables.notifications)
+            .set_key(Some(notification_key(id)))
+            .projection_expression("cancelRequestedAt")
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(store_error(READ_CANCELLED))?;
+        Ok(found
+            .item
+            .is_some_and(|row| row.contains_key("cancelRequestedAt")))
     }
 }
 
@@ -213,7 +167,7 @@ fn resumed(row: &Row) -> Result<Begun, StoreError> {
     }))
 }
 
-fn summary_of(row: &Row) -> PartSummary {
+pub(super) fn summary_of(row: &Row) -> PartSummary {
     let count = |name| read_number(row, name).unwrap_or_default();
     PartSummary {
         counts: Counts {
@@ -221,10 +175,12 @@ fn summary_of(row: &Row) -> PartSummary {
             gone: count("gone"),
             failed: count("failed"),
             expired: count("expired"),
+            cancelled: count("cancelled"),
         },
         pending: count("pending"),
         state: state_of(row),
         slices: read_number(row, "slices").filter(|slices| *slices > 0),
+        is_read: read_flag(row, "isRead").unwrap_or_default(),
     }
 }
 

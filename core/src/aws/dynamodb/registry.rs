@@ -1,13 +1,13 @@
-//! Storing and deleting connections and their subscriptions.
+//! Storing, changing and deleting connections and their subscriptions.
+
+mod forget;
+mod messages;
+mod relisten;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest,
-};
-use futures::future::try_join_all;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 
 use super::Store;
 use super::attributes::{
@@ -15,7 +15,7 @@ use super::attributes::{
 };
 use crate::aws::store_error;
 use crate::connection::{Connection, ConnectionId, Recipient};
-use crate::store::{Registry, StoreError};
+use crate::store::{Counted, Forget, Registry, Relistened, StoreError};
 use crate::topic::Topic;
 
 /// The most requests in one `BatchWriteItem`
@@ -28,7 +28,10 @@ const BATCH_BACKOFF: Duration = Duration::from_millis(50);
 
 const OPEN: &str = "store a connection";
 const FIND: &str = "find a connection";
-const FORGET: &str = "delete gone connections";
+
+/// How often a row's topics have been changed: what is deleted is deleted as it
+/// was read.
+const CHANGES: &str = "changes";
 
 impl Registry for Store {
     /// The connection's own row goes first: from it, whoever cleans up knows
@@ -41,13 +44,8 @@ impl Registry for Store {
             .send()
             .await
             .map_err(store_error(OPEN))?;
-        let subscriptions = connection.topics.iter().map(|topic| {
-            let mut row = self.subscription_key(topic, &connection.id);
-            row.insert(
-                "connectedAt".to_owned(),
-                milliseconds(connection.connected_at),
-            );
-            row.insert("expiresAt".to_owned(), seconds(connection.expires_at));
+        let subscriptions = connection.subscriptions().map(|topic| {
+            let row = self.subscription(&topic, connection);
             let put = PutRequest::builder().set_item(Some(row)).build();
             put.map(|put| WriteRequest::builder().put_request(put).build())
                 .map_err(store_error(OPEN))
@@ -69,8 +67,25 @@ impl Registry for Store {
         Ok(found.item.as_ref().and_then(connection_of))
     }
 
-    /// Subscriptions go first: should this die half-way, the connection's row
-    /// is still there to be found gone again.
+    async fn relisten(
+        &self,
+        as_read: &Connection,
+        topics: &[Topic],
+    ) -> Result<Relistened, StoreError> {
+        self.relisten_at_once(as_read, topics).await
+    }
+
+    async fn count_message(
+        &self,
+        sender: &Recipient,
+        window: i64,
+        most: u32,
+    ) -> Result<Counted, StoreError> {
+        self.count_message_of(sender, window, most).await
+    }
+}
+
+impl Forget for Store {
     async fn forget(&self, gone: &[Recipient], topic: Option<&Topic>) -> Result<(), StoreError> {
         for gone in gone.chunks(MAX_BATCH) {
             self.forget_batch(gone, topic).await?;
@@ -80,100 +95,6 @@ impl Registry for Store {
 }
 
 impl Store {
-    async fn forget_batch(
-        &self,
-        gone: &[Recipient],
-        found_in: Option<&Topic>,
-    ) -> Result<(), StoreError> {
-        let stored = self.read_connections(gone).await?;
-        let mut subscriptions = Vec::new();
-        let mut connections = Vec::new();
-        for recipient in gone {
-            let id = &recipient.connection_id;
-            let topics = match stored.get(id) {
-                Some(row) if row.connected_at == recipient.connected_at => {
-                    connections.push(recipient);
-                    row.topics.as_slice()
-                }
-                // The id lives again: that is not the one that is gone.
-                Some(_) => &[],
-                None => found_in.map(std::slice::from_ref).unwrap_or_default(),
-            };
-            for topic in topics {
-                let key = self.subscription_key(topic, id);
-                let delete = DeleteRequest::builder().set_key(Some(key)).build();
-                let delete = delete.map_err(store_error(FORGET))?;
-                subscriptions.push(WriteRequest::builder().delete_request(delete).build());
-            }
-        }
-        self.write_subscriptions(subscriptions, FORGET).await?;
-        try_join_all(
-            connections
-                .into_iter()
-                .map(|gone| self.delete_connection(gone)),
-        )
-        .await?;
-        Ok(())
-    }
-
-    async fn delete_connection(&self, gone: &Recipient) -> Result<(), StoreError> {
-        let deleted = self
-            .client
-            .delete_item()
-            .table_name(&self.settings.tables.connections)
-            .set_key(Some(key([("connectionId", gone.connection_id.as_str())])))
-            .condition_expression("connectedAt = :connectedAt")
-            .expression_attribute_values(":connectedAt", milliseconds(gone.connected_at))
-            .send()
-            .await;
-        match deleted {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(store_error(FORGET)(error)),
-        }
-    }
-
-    async fn read_connections(
-        &self,
-        gone: &[Recipient],
-    ) -> Result<HashMap<ConnectionId, Connection>, StoreError> {
-        let table = &self.settings.tables.connections;
-        let keys = gone
-            .iter()
-            .map(|gone| key([("connectionId", gone.connection_id.as_str())]));
-        let keys = KeysAndAttributes::builder()
-            .set_keys(Some(keys.collect()))
-            .consistent_read(true)
-            .build()
-            .map_err(store_error(FORGET))?;
-        let mut unprocessed = HashMap::from([(table.clone(), keys)]);
-        let mut found = HashMap::new();
-        for attempt in 0..MAX_BATCH_ATTEMPTS {
-            back_off(attempt).await;
-            let read = self
-                .client
-                .batch_get_item()
-                .set_request_items(Some(std::mem::take(&mut unprocessed)))
-                .send()
-                .await
-                .map_err(store_error(FORGET))?;
-            let rows = read.responses.unwrap_or_default().remove(table);
-            let connections = rows.iter().flatten().filter_map(connection_of);
-            found.extend(connections.map(|connection| (connection.id.clone(), connection)));
-            unprocessed = read.unprocessed_keys.unwrap_or_default();
-            if unprocessed.is_empty() {
-                return Ok(found);
-            }
-        }
-        Err(unprocessed_error(FORGET))
-    }
-
     async fn write_subscriptions(
         &self,
         requests: Vec<WriteRequest>,
@@ -201,6 +122,16 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    fn subscription(&self, topic: &Topic, connection: &Connection) -> Row {
+        let mut row = self.subscription_key(topic, &connection.id);
+        row.insert(
+            "connectedAt".to_owned(),
+            milliseconds(connection.connected_at),
+        );
+        row.insert("expiresAt".to_owned(), seconds(connection.expires_at));
+        row
     }
 
     fn subscription_key(&self, topic: &Topic, connection: &ConnectionId) -> Row {
@@ -242,12 +173,17 @@ fn row_of(connection: &Connection) -> Row {
             row.insert(name.to_owned(), text(id));
         }
     }
-    // A set in DynamoDB cannot be empty.
-    if !connection.topics.is_empty() {
-        let topics = connection.topics.iter().map(ToString::to_string).collect();
-        row.insert("topics".to_owned(), AttributeValue::Ss(topics));
+    if let Some(topics) = set_of(&connection.topics) {
+        row.insert("topics".to_owned(), topics);
     }
     row
+}
+
+/// Topics as an attribute; none where there are none, because a set in
+/// `DynamoDB` cannot be empty.
+fn set_of(topics: &[Topic]) -> Option<AttributeValue> {
+    let names = topics.iter().map(ToString::to_string).collect();
+    (!topics.is_empty()).then_some(AttributeValue::Ss(names))
 }
 
 fn connection_of(row: &Row) -> Option<Connection> {

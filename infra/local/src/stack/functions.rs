@@ -13,6 +13,10 @@ use tracing::error;
 
 use super::{ACCOUNT, Addresses, Part, queues, tables};
 use crate::cli::{Limit, Options};
+use crate::token;
+
+/// Asked before `$connect`, where tokens are asked for.
+const AUTHORIZER: &str = "authorizer";
 
 /// The worker on slices is the worker, with another queue and another share.
 const SLICE_WORKER: &str = "slice-worker";
@@ -37,9 +41,10 @@ const ROW_OUTLIVES: Duration = Duration::from_mins(10);
 /// The most time that a worker gets to end what it has begun.
 const LONGEST_DEADLINE_MARGIN: Duration = Duration::from_secs(6);
 
-/// The functions' names.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    fanout_functions::NAMES.into_iter().chain([SLICE_WORKER])
+/// The names of the functions that there is a use for.
+pub(super) fn names(options: &Options) -> impl Iterator<Item = &'static str> {
+    let names = fanout_functions::NAMES.into_iter().chain([SLICE_WORKER]);
+    names.filter(|name| options.auth || *name != AUTHORIZER)
 }
 
 /// Configures all functions.
@@ -51,10 +56,11 @@ pub(super) fn configure(
     addresses: &Addresses,
 ) -> anyhow::Result<Vec<FunctionConfig>> {
     let mut functions = Vec::new();
-    for name in names() {
+    for name in names(options) {
         let binary = if name == SLICE_WORKER { "worker" } else { name };
         let (program, args) = program_of(binary, options.functions.as_deref())?;
         let mut environment = shared_environment(options, addresses);
+        environment.extend(token::environment(options));
         let (timeout, max_concurrency) = match name {
             "worker" => (options.worker_timeout, options.worker_concurrency.into()),
             SLICE_WORKER => (
@@ -121,15 +127,22 @@ pub(super) fn http_routes() -> Vec<HttpRoute> {
 }
 
 /// The routes of the WebSocket API.
-pub(super) fn websocket_routes() -> WebSocketRoutes {
+pub(super) fn websocket_routes(options: &Options) -> WebSocketRoutes {
     WebSocketRoutes {
-        authorizer: None,
+        authorizer: options.auth.then(|| AUTHORIZER.to_owned()),
         connect: Some("connect".to_owned()),
         disconnect: Some("disconnect".to_owned()),
         default: Some("message".to_owned()),
         custom: BTreeMap::new(),
         route_responses: BTreeSet::from(["$default".to_owned()]),
     }
+}
+
+/// The query parameter in which `connect` looks for topics.
+pub(super) fn topics_parameter(options: &Options) -> &str {
+    let mut variables = options.variables.iter().rev();
+    let set = variables.find(|(name, _)| name == "TOPICS_PARAMETER");
+    set.map_or("topics", |(_, value)| value)
 }
 
 /// Work of one kind, with its own queue, workers and share of the quota.
@@ -205,9 +218,7 @@ impl Lane {
         let margin = LONGEST_DEADLINE_MARGIN.min(options.worker_timeout / 2);
         let push_timeout = margin / 3;
         let queue = |name: &str| queue_url(addresses, name);
-        let Addresses { ws, stage, .. } = addresses;
         [
-            ("MANAGEMENT_ENDPOINT", format!("http://{ws}/{stage}")),
             ("SLICES_QUEUE_URL", queue(queues::SLICES)),
             ("DEAD_LETTER_QUEUE_URL", queue(queues::DEAD_LETTERS)),
             ("PUSH_RATE_PER_SECOND", rate.to_string()),
@@ -223,7 +234,13 @@ impl Lane {
 }
 
 fn shared_environment(options: &Options, addresses: &Addresses) -> BTreeMap<String, String> {
-    let Addresses { dynamodb, sqs, .. } = addresses;
+    let Addresses {
+        ws,
+        dynamodb,
+        sqs,
+        stage,
+        ..
+    } = addresses;
     let lifetime = options.max_connection_duration + ROW_OUTLIVES;
     [
         ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{dynamodb}")),
@@ -237,11 +254,16 @@ fn shared_environment(options: &Options, addresses: &Addresses) -> BTreeMap<Stri
             "NOTIFICATIONS_QUEUE_URL",
             queue_url(addresses, queues::NOTIFICATIONS),
         ),
+        ("MANAGEMENT_ENDPOINT", format!("http://{ws}/{stage}")),
         (
             "CONNECTION_LIFETIME_SECONDS",
             lifetime.as_secs().to_string(),
         ),
-        ("LOG_LEVEL", options.log.clone()),
+        // The stack itself has said whether authentication is off.
+        (
+            "LOG_LEVEL",
+            format!("fanout_functions::settings=error,{}", options.log),
+        ),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

@@ -38,6 +38,92 @@ async fn actions_are_answered_and_mistakes_leave_the_connection_open() {
 }
 
 #[tokio::test]
+async fn what_a_client_sends_reaches_everyone_itself_included() {
+    let stack = Stack::start(&[]).await;
+    let mut sender = stack.subscribe("").await;
+    let mut others = stack.subscribe_many(3).await;
+    let who = sender.ask(json!({"action": "whoami"})).await;
+    let message = json!({"text": "hello", "n": [1, null]});
+    sender
+        .send(json!({"action": "sendmessage", "message": message}))
+        .await;
+    // The answer and the notification come in either order.
+    let frames = [sender.frame().await, sender.frame().await];
+    let sent = frames.iter().find(|frame| frame["type"] == "sent");
+    let sent = sent.expect("the message was accepted");
+    let own = frames.iter().find(|frame| frame["type"] == "message.sent");
+    let mut received = vec![own.expect("the sender is reached too").clone()];
+    for other in &mut others {
+        received.push(other.frame().await);
+    }
+    for event in received {
+        assert_eq!(
+            (&event["id"], &event["type"]),
+            (&sent["id"], &json!("message.sent"))
+        );
+        let expected = json!({
+            "message": message,
+            "connectionId": who["connectionId"],
+            "userId": null,
+        });
+        assert_eq!(event["data"], expected);
+    }
+    let location = format!("/notifications/{}", sent["id"].as_str().unwrap());
+    assert_eq!(stack.settled(&location).await["accepted"], 4);
+}
+
+/// More than two minutes' worth of messages: one may begin meanwhile.
+const MESSAGES: usize = 30;
+
+#[tokio::test]
+async fn a_client_sends_no_more_than_it_may() {
+    let stack = Stack::start(&["--env", "SENDMESSAGE_PER_MINUTE=5"]).await;
+    let mut sender = stack.subscribe("").await;
+    let mut other = stack.subscribe("").await;
+    let message = json!({"action": "sendmessage", "message": 1});
+    for _ in 0..MESSAGES {
+        sender.send(message.clone()).await;
+    }
+    let (mut sent, mut limited) = (0, 0);
+    while sent + limited < MESSAGES {
+        let frame = sender.frame().await;
+        match frame["type"].as_str().unwrap() {
+            "sent" => sent += 1,
+            "error" => {
+                assert_eq!(frame["code"], "rate_limited");
+                let seconds = frame["retryAfterSeconds"].as_u64().unwrap();
+                assert!((1..=60).contains(&seconds), "{frame}");
+                limited += 1;
+            }
+            other => assert_eq!(other, "message.sent"),
+        }
+    }
+    assert!(sent == 5 || sent == 10, "{sent} were accepted");
+    let answer = other.ask_past_notifications(message).await;
+    assert_eq!(answer["type"], "sent", "the limit is each client's own");
+}
+
+#[tokio::test]
+async fn clients_send_nothing_where_that_is_switched_off() {
+    let stack = Stack::start(&["--env", "SENDMESSAGE_PER_MINUTE=0"]).await;
+    let mut sender = stack.subscribe("").await;
+    let message = json!({"action": "sendmessage", "message": 1});
+    let answer = sender.ask(message).await;
+    assert_eq!(answer["code"], "sendmessage_off");
+}
+
+#[tokio::test]
+async fn a_message_that_would_not_be_pushed_is_refused() {
+    let stack = Stack::start(&["--env", "MAX_FRAME_BYTES=1024"]).await;
+    let mut sender = stack.subscribe("").await;
+    let large = json!({"action": "sendmessage", "message": "x".repeat(1_000)});
+    assert_eq!(sender.ask(large).await["code"], "too_large");
+    let without = json!({"action": "sendmessage"});
+    assert_eq!(sender.ask(without).await["code"], "no_message");
+    assert_eq!(stack.rows_of("notifications").await, 0);
+}
+
+#[tokio::test]
 async fn a_refused_connection_gets_the_status_and_the_reason() {
     let stack = Stack::start(&[]).await;
     let Err(Error::Http(refused)) = stack.try_subscribe("?topics=a%20b").await else {

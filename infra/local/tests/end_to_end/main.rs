@@ -9,8 +9,13 @@
 )]
 
 mod actions;
+mod contract;
 mod faults;
+mod frames;
+mod identity;
 mod lifecycle;
+mod publisher;
 mod publishing;
 mod scale;
 mod stack;
+mod subscriptions;

@@ -7,23 +7,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Error as WebSocketError;
 
-pub(crate) use self::process::{Process, command, command_with_file_limit, signal};
+pub(crate) use self::process::{Process, command, command_alone, command_with_file_limit, signal};
 pub(crate) use self::subscriber::Subscriber;
 
 /// How long to wait for what should come: long, because the machine that runs
 /// the tests may be slow, and nothing waits for it when all is well.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the system may hold for a client that does not read, in bytes.
 const SMALL_BUFFER: u32 = 4 * 1024;
@@ -40,6 +41,7 @@ const SIGNATURE: &str = "AWS4-HMAC-SHA256 \
 pub(crate) struct Stack {
     pub(crate) process: Process,
     client: Client<HttpConnector, Full<Bytes>>,
+    dynamodb: String,
     http: String,
     sqs: String,
     pub(crate) ws: String,
@@ -76,6 +78,7 @@ impl Stack {
         };
         assert!(ready.starts_with("ready "), "{ready:?}");
         Self {
+            dynamodb: address("dynamodb"),
             http: address("http"),
             sqs: address("sqs"),
             ws: address("ws"),
@@ -113,12 +116,25 @@ impl Stack {
 
     /// Sends a request to the HTTP API.
     pub(crate) async fn request(&self, method: &str, path: &str, body: &str) -> Answer {
-        let request = Request::builder()
+        let headers = [("content-type", "application/json")];
+        self.request_with(method, path, &headers, body).await
+    }
+
+    /// Sends a request with headers of its own.
+    pub(crate) async fn request_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.http))
-            .header("content-type", "application/json")
-            .body(Full::from(body.to_owned()))
-            .unwrap();
+            .uri(format!("{}{path}", self.http));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::from(body.to_owned())).unwrap();
         let answer = self.client.request(request).await.unwrap();
         let (head, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -126,6 +142,33 @@ impl Stack {
             status: head.status,
             headers: head.headers,
             body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        }
+    }
+
+    /// Sends a request as it is on the wire, and reads the answer to the end of
+    /// the connection.
+    pub(crate) async fn exchange(&self, request: &str) -> Answer {
+        let address = self.http.strip_prefix("http://").unwrap();
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let reading = connection.read_to_string(&mut answer);
+        timeout(PATIENCE, reading).await.expect("no end").unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.parse().unwrap(), value.parse().unwrap())
+        };
+        Answer {
+            status: status.parse().unwrap(),
+            headers: lines
+                .map(header)
+                .collect::<Vec<(HeaderName, HeaderValue)>>()
+                .into_iter()
+                .collect(),
+            body: serde_json::from_str(body).unwrap_or(Value::Null),
         }
     }
 
@@ -159,7 +202,14 @@ impl Stack {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let ledger = self.ledger(location).await;
-            let counts = ["accepted", "gone", "failed", "expired", "pending"];
+            let counts = [
+                "accepted",
+                "gone",
+                "failed",
+                "expired",
+                "cancelled",
+                "pending",
+            ];
             let sum: u64 = counts
                 .iter()
                 .map(|name| ledger[name].as_u64().unwrap())
@@ -232,18 +282,46 @@ impl Stack {
         self.sqs("StartMessageMoveTask", &body).await;
     }
 
+    /// Counts the rows of a table.
+    pub(crate) async fn rows_of(&self, table: &str) -> usize {
+        let body = serde_json::json!({
+            "TableName": table,
+            "Select": "COUNT",
+            "ConsistentRead": true,
+        });
+        let target = "DynamoDB_20120810.Scan";
+        let count = self.call(&self.dynamodb, "dynamodb", target, &body).await;
+        count["Count"].as_u64().unwrap().try_into().unwrap()
+    }
+
+    /// Waits until a table has no rows.
+    pub(crate) async fn wait_until_empty(&self, table: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.rows_of(table).await > 0 {
+            assert!(Instant::now() < deadline, "{table} is not empty");
+            sleep(POLL).await;
+        }
+    }
+
     /// Calls an operation of SQS.
     async fn sqs(&self, operation: &str, body: &Value) -> Value {
-        let request = Request::post(&self.sqs)
+        let target = format!("AmazonSQS.{operation}");
+        self.call(&self.sqs, "sqs", &target, body).await
+    }
+
+    /// Calls an operation of a service that speaks JSON.
+    async fn call(&self, endpoint: &str, service: &str, target: &str, body: &Value) -> Value {
+        let request = Request::post(endpoint)
             .header("content-type", "application/x-amz-json-1.0")
-            .header("x-amz-target", format!("AmazonSQS.{operation}"))
-            .header("authorization", SIGNATURE.replace("execute-api", "sqs"))
+            .header("x-amz-target", target)
+            .header("authorization", SIGNATURE.replace("execute-api", service))
+            .header("x-amz-date", "20260101T000000Z")
             .body(Full::from(body.to_string()))
             .unwrap();
         let answer = self.client.request(request).await.unwrap();
         let status = answer.status();
         let body = answer.into_body().collect().await.unwrap().to_bytes();
-        assert!(status.is_success(), "{operation}: {body:?}");
+        assert!(status.is_success(), "{target}: {body:?}");
         serde_json::from_slice(&body).unwrap_or(Value::Null)
     }
 
@@ -254,6 +332,14 @@ impl Stack {
 
     pub(crate) async fn try_subscribe(&self, query: &str) -> Result<Subscriber, WebSocketError> {
         Subscriber::connect(&format!("{}{query}", self.ws), None).await
+    }
+
+    /// Opens a socket with subprotocols; returns the one that was chosen too.
+    pub(crate) async fn try_subscribe_speaking(
+        &self,
+        subprotocols: &str,
+    ) -> Result<(Subscriber, Option<String>), WebSocketError> {
+        Subscriber::connect_speaking(&self.ws, subprotocols).await
     }
 
     /// Opens a socket of a client that gets into difficulties soon when it does
@@ -299,6 +385,15 @@ impl Stack {
             other => panic!("@connections answered {other}"),
         }
     }
+}
+
+/// Makes a token as users do.
+pub(crate) async fn token(arguments: &[&str]) -> String {
+    let output = command_alone(&["token"]).args(arguments).output().await;
+    let output = output.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let token = String::from_utf8(output.stdout).unwrap();
+    token.strip_suffix('\n').unwrap().to_owned()
 }
 
 /// Runs the executable to its end, which must be a failure, and returns what it

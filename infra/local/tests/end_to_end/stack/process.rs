@@ -24,6 +24,13 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     on_free_ports(Command::new(EXECUTABLE), arguments)
 }
 
+/// Makes a command that starts no stack.
+pub(crate) fn command_alone(arguments: &[&str]) -> Command {
+    let mut command = Command::new(EXECUTABLE);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
 /// Makes the command of a stack that may open so many files.
 pub(crate) fn command_with_file_limit(files: u64, arguments: &[&str]) -> Command {
     let mut shell = Command::new("sh");
@@ -86,6 +93,12 @@ impl Process {
             assert!(Instant::now() < deadline, "never logged {text:?}");
             sleep(POLL).await;
         }
+    }
+
+    /// Whether a line with this text has been logged by now.
+    pub(crate) fn has_logged(&self, text: &str) -> bool {
+        let log = self.log.lock().unwrap();
+        log.iter().any(|line| line.contains(text))
     }
 
     /// Waits until the process has ended, and all it said has been read.

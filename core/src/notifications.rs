@@ -1,0 +1,67 @@
+//! The notifications that were accepted, as a port.
+
+use jiff::Timestamp;
+
+use crate::idempotency::IdempotencyKey;
+use crate::ledger::Standing;
+use crate::notification::{Notification, NotificationId};
+use crate::store::StoreError;
+
+/// What recording a notification found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recorded {
+    /// It is recorded, and has to be enqueued.
+    New,
+    /// The same request was made before, under the same key.
+    Again {
+        /// The id that was given then.
+        id: NotificationId,
+        /// When it was accepted.
+        accepted_at: Timestamp,
+        /// The notification, if nobody has said that it was enqueued: to do so
+        /// twice is harmless, to do so never is not.
+        not_enqueued: Option<Box<Notification>>,
+    },
+    /// Another request was made before under the same key.
+    OtherRequest,
+}
+
+/// Keeps notifications, and tells where they stand.
+pub trait Notifications {
+    /// Records a notification, once, before it is enqueued. With a key, either
+    /// both are recorded or neither.
+    fn record(
+        &self,
+        notification: &Notification,
+        key: Option<&IdempotencyKey>,
+    ) -> impl Future<Output = Result<Recorded, StoreError>> + Send;
+
+    /// Claims a key at `now` for the request that it was sent with; returns
+    /// whether it was free, or claimed for the same request.
+    fn claim(
+        &self,
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Notes that the notification that was recorded under `key` was enqueued.
+    fn note_enqueued(
+        &self,
+        key: &IdempotencyKey,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Notes that a notification was cancelled at `now`, unless it was before;
+    /// returns whether there is such a notification. Workers see it at their
+    /// next checkpoint.
+    fn cancel(
+        &self,
+        id: NotificationId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Adds up the parts of a notification; `None` if it was never recorded.
+    fn standing(
+        &self,
+        id: NotificationId,
+    ) -> impl Future<Output = Result<Option<Standing>, StoreError>> + Send;
+}

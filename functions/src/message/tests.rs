@@ -1,0 +1,358 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use fanout_core::connection::ConnectionId;
+use fanout_core::memory::{MemoryQueues, MemoryStore};
+use fanout_core::queue::Lane;
+use fanout_core::store::Forget as _;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::*;
+use crate::websocket::tests::event;
+
+const CONNECTED_AT: i64 = 1_700_000_000_000;
+const ID: &str = "TXzPWdnOjoECGjA=";
+
+/// A registry that can be slow to agree, or broken.
+#[derive(Clone, Debug)]
+struct Awkward {
+    store: MemoryStore,
+    /// How often it says that a connection is not as it was read.
+    crossings: Arc<AtomicU32>,
+    is_broken: bool,
+}
+
+impl Awkward {
+    fn check(&self) -> Result<(), StoreError> {
+        let error = StoreError {
+            operation: "do anything",
+            detail: "broken".to_owned(),
+        };
+        if self.is_broken { Err(error) } else { Ok(()) }
+    }
+}
+
+impl Registry for Awkward {
+    async fn open(&self, connection: &Connection) -> Result<(), StoreError> {
+        self.store.open(connection).await
+    }
+
+    async fn find(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
+        self.check()?;
+        self.store.find(id).await
+    }
+
+    async fn relisten(
+        &self,
+        as_read: &Connection,
+        topics: &[Topic],
+    ) -> Result<Relistened, StoreError> {
+        let left = self
+            .crossings
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        match left {
+            Ok(_) => Ok(Relistened::Stale),
+            Err(_) => self.store.relisten(as_read, topics).await,
+        }
+    }
+
+    async fn count_message(
+        &self,
+        sender: &Recipient,
+        window: i64,
+        most: u32,
+    ) -> Result<Counted, StoreError> {
+        self.check()?;
+        self.store.count_message(sender, window, most).await
+    }
+}
+
+/// The function, with one connection of the user `u1` that listens to
+/// `stocks/AAPL`.
+struct Stage {
+    message: Message<Awkward, MemoryStore, MemoryQueues>,
+    /// What the authorizer said.
+    authorizer: Value,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let clock = Clock::starting_at(Timestamp::from_millisecond(CONNECTED_AT).unwrap());
+        let store = MemoryStore::new(clock, 4);
+        let connection = Connection {
+            id: ID.into(),
+            connected_at: Timestamp::from_millisecond(CONNECTED_AT).unwrap(),
+            expires_at: Timestamp::MAX,
+            user_id: Some("u1".to_owned()),
+            org_id: None,
+            topics: vec!["stocks/AAPL".parse().unwrap()],
+        };
+        store.open(&connection).await.unwrap();
+        Self {
+            message: Message {
+                registry: Awkward {
+                    store: store.clone(),
+                    crossings: Arc::default(),
+                    is_broken: false,
+                },
+                publisher: Publisher {
+                    notifications: store,
+                    queue: MemoryQueues::default(),
+                    clock,
+                    source: "/notifications".to_owned(),
+                    max_frame_bytes: 1_024,
+                },
+                subscribers: Subscribers::Jwt,
+                max_topics: 3,
+                messages_per_minute: 2,
+            },
+            authorizer: json!({"principalId": "u1", "userId": "u1", "topics": "stocks/* news"}),
+        }
+    }
+
+    async fn answer_to_text(&self, body: &Value) -> Value {
+        let mut event = event("$default", &json!({"body": body}));
+        let context = json!({
+            "connectionId": ID,
+            "connectedAt": CONNECTED_AT,
+            "requestTimeEpoch": CONNECTED_AT,
+            "authorizer": self.authorizer,
+        });
+        event.request_context = serde_json::from_value(context).unwrap();
+        let response = self.message.handle(&event).await.unwrap();
+        assert_eq!(response.status_code, 200);
+        serde_json::from_slice(&response.body.unwrap()).unwrap()
+    }
+
+    async fn answer_to(&self, message: Value) -> Value {
+        self.answer_to_text(&json!(message.to_string())).await
+    }
+
+    /// Sends what must be refused, and returns the code.
+    async fn refusal_of(&self, message: Value) -> String {
+        let answer = self.answer_to(message).await;
+        assert_eq!(answer["type"], "error", "{answer}");
+        assert!(answer["detail"].is_string());
+        answer["code"].as_str().unwrap().to_owned()
+    }
+
+    async fn topics(&self) -> Vec<String> {
+        let found = self.message.registry.store.find(&ID.into()).await.unwrap();
+        found
+            .unwrap()
+            .topics
+            .into_iter()
+            .map(String::from)
+            .collect()
+    }
+
+    async fn vanish(&self) {
+        let gone = Recipient {
+            connection_id: ID.into(),
+            connected_at: Timestamp::from_millisecond(CONNECTED_AT).unwrap(),
+        };
+        let store = &self.message.registry.store;
+        store.forget(&[gone], None).await.unwrap();
+    }
+}
+
+fn subscribe(topics: &[&str]) -> Value {
+    json!({"action": "subscribe", "topics": topics})
+}
+
+fn unsubscribe(topics: &[&str]) -> Value {
+    json!({"action": "unsubscribe", "topics": topics})
+}
+
+fn send(message: &Value) -> Value {
+    json!({"action": "sendmessage", "message": message})
+}
+
+#[tokio::test]
+async fn a_client_learns_who_it_is() {
+    let stage = Stage::new().await;
+    let expected = json!({
+        "type": "whoami",
+        "connectionId": ID,
+        "userId": "u1",
+        "topics": ["stocks/AAPL"],
+    });
+    for action in ["whoami", "GET_CONNECTION_ID"] {
+        assert_eq!(stage.answer_to(json!({"action": action})).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn echoes_and_pings_are_answered() {
+    let stage = Stage::new().await;
+    let sent = json!({"action": "echo", "n": [1, {"z": 1, "a": null}]});
+    assert_eq!(stage.answer_to(sent.clone()).await, sent);
+    let pong = stage.answer_to(json!({"action": "ping"})).await;
+    assert_eq!(pong, json!({"type": "pong"}));
+}
+
+#[tokio::test]
+async fn everything_else_is_answered_with_an_error_frame() {
+    let stage = Stage::new().await;
+    for (body, code) in [
+        (json!("hello"), "not_json"),
+        (json!(null), "not_json"),
+        (json!("{}"), "no_action"),
+        (json!(r#"{"action":"dance"}"#), "unknown_action"),
+        (json!(r#"{"action":"subscribe"}"#), "invalid_topics"),
+        (json!(r#"{"action":"sendmessage"}"#), "no_message"),
+    ] {
+        let answer = stage.answer_to_text(&body).await;
+        let expected = (&json!("error"), &json!(code));
+        assert_eq!((&answer["type"], &answer["code"]), expected);
+        assert!(answer["detail"].is_string());
+    }
+}
+
+#[tokio::test]
+async fn topics_come_and_go() {
+    let stage = Stage::new().await;
+    let answer = stage.answer_to(subscribe(&["stocks/B", "news"])).await;
+    let all = ["news", "stocks/AAPL", "stocks/B"];
+    assert_eq!(answer, json!({"type": "subscribed", "topics": all}));
+    assert_eq!(stage.topics().await, all);
+    let answer = stage
+        .answer_to(unsubscribe(&["stocks/AAPL", "weather"]))
+        .await;
+    let left = ["news", "stocks/B"];
+    assert_eq!(answer, json!({"type": "unsubscribed", "topics": left}));
+    assert_eq!(stage.topics().await, left);
+}
+
+#[tokio::test]
+async fn topics_that_cannot_be_chosen_change_nothing() {
+    let stage = Stage::new().await;
+    let four = subscribe(&["news", "stocks/B", "stocks/C"]);
+    assert_eq!(stage.refusal_of(four).await, "too_many_topics");
+    let answer = stage
+        .answer_to(subscribe(&["news", "weather", "user:u1"]))
+        .await;
+    assert_eq!(answer["code"], "forbidden_topics");
+    assert_eq!(answer["topics"], json!(["weather", "user:u1"]));
+    assert_eq!(stage.topics().await, ["stocks/AAPL"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_crosses_with_others_is_tried_again() {
+    let stage = Stage::new().await;
+    let started = Instant::now();
+    let crossings = &stage.message.registry.crossings;
+    crossings.store(MAX_ATTEMPTS - 1, Ordering::SeqCst);
+    let answer = stage.answer_to(subscribe(&["news"])).await;
+    assert_eq!(answer["type"], "subscribed");
+    assert!(started.elapsed() < Duration::from_secs(1));
+
+    crossings.store(MAX_ATTEMPTS, Ordering::SeqCst);
+    let refusal = stage.refusal_of(unsubscribe(&["news"])).await;
+    assert_eq!(refusal, "unavailable");
+    assert_eq!(stage.topics().await, ["news", "stocks/AAPL"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_goes_to_everyone_up_to_the_rate() {
+    let stage = Stage::new().await;
+    let message = json!({"z": 1, "a": [null]});
+    let answer = stage.answer_to(send(&message)).await;
+    assert_eq!(answer["type"], "sent");
+    let queued = stage.message.publisher.queue.take();
+    let [(Lane::Notifications, _, task)] = queued.as_slice() else {
+        panic!("{queued:?}");
+    };
+    assert_eq!(answer["id"], task.notification_id.to_string());
+    let frame: Value = serde_json::from_str(&task.frame).unwrap();
+    assert_eq!(frame["type"], "message.sent");
+    let data = json!({"message": message, "connectionId": ID, "userId": "u1"});
+    assert_eq!(frame["data"], data);
+
+    assert_eq!(stage.answer_to(send(&json!(null))).await["type"], "sent");
+    let answer = stage.answer_to(send(&json!(null))).await;
+    assert_eq!(answer["code"], "rate_limited");
+    // It is 20 seconds past the minute.
+    assert_eq!(answer["retryAfterSeconds"], 40);
+    tokio::time::advance(Duration::from_secs(40)).await;
+    assert_eq!(stage.answer_to(send(&json!(null))).await["type"], "sent");
+    assert_eq!(stage.message.publisher.queue.take().len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_that_would_not_be_pushed_is_refused() {
+    let stage = Stage::new().await;
+    let large = json!("x".repeat(1_024));
+    assert_eq!(stage.refusal_of(send(&large)).await, "too_large");
+    assert!(stage.message.publisher.queue.take().is_empty());
+}
+
+#[tokio::test]
+async fn clients_send_nothing_where_that_is_switched_off() {
+    let mut stage = Stage::new().await;
+    stage.message.messages_per_minute = 0;
+    let refusal = stage.refusal_of(send(&json!(1))).await;
+    assert_eq!(refusal, "sendmessage_off");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_stored_is_told_to_connect_again() {
+    let stage = Stage::new().await;
+    stage.vanish().await;
+    for message in [
+        json!({"action": "whoami"}),
+        subscribe(&["news"]),
+        unsubscribe(&["news"]),
+        send(&json!(1)),
+    ] {
+        assert_eq!(stage.refusal_of(message).await, "not_connected");
+    }
+    let pong = stage.answer_to(json!({"action": "ping"})).await;
+    assert_eq!(pong["type"], "pong");
+}
+
+#[tokio::test]
+async fn a_store_that_does_not_answer_is_told_in_a_frame() {
+    let mut stage = Stage::new().await;
+    stage.message.registry.is_broken = true;
+    for message in [
+        json!({"action": "whoami"}),
+        subscribe(&["news"]),
+        send(&json!(1)),
+    ] {
+        assert_eq!(stage.refusal_of(message).await, "unavailable");
+    }
+}
+
+#[tokio::test]
+async fn without_the_authorizers_word_nothing_is_done() {
+    let mut stage = Stage::new().await;
+    for missing in [
+        json!(null),
+        json!({}),
+        json!({"userId": "u1", "topics": "a*b"}),
+    ] {
+        stage.authorizer = missing;
+        for message in [json!({"action": "ping"}), subscribe(&["news"])] {
+            assert_eq!(stage.refusal_of(message).await, "unavailable");
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_nobody_is_authenticated_everybody_may_choose_all_topics() {
+    let mut stage = Stage::new().await;
+    stage.message.subscribers = Subscribers::Anyone;
+    stage.authorizer = json!(null);
+    let answer = stage.answer_to(subscribe(&["weather"])).await;
+    assert_eq!(answer["topics"], json!(["stocks/AAPL", "weather"]));
+    let refusal = stage.refusal_of(subscribe(&["user:u1"])).await;
+    assert_eq!(refusal, "forbidden_topics");
+    stage.answer_to(send(&json!(1))).await;
+    let sent = stage.message.publisher.queue.take();
+    let frame: Value = serde_json::from_str(&sent[0].2.frame).unwrap();
+    assert_eq!(frame["data"]["userId"], json!(null));
+}

@@ -1,0 +1,143 @@
+//! Settings of the functions behind the WebSocket API.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use fanout_core::aws::dynamodb;
+use fanout_core::queue::Lane;
+use fanout_core::settings::{InvalidConfiguration, Reader};
+
+use super::token::{self, Subscribers};
+use super::{event_source, max_frame_bytes, max_topics, notifications_queue, store};
+
+/// Two hours, after which API Gateway closes a connection, and ten minutes.
+const DEFAULT_CONNECTION_LIFETIME_SECONDS: u64 = 2 * 60 * 60 + 10 * 60;
+const DAY_SECONDS: u64 = 24 * 60 * 60;
+
+/// Settings of `authorizer`.
+#[derive(Clone, Debug)]
+pub struct Authorizer {
+    /// `SUBSCRIBER_AUTH`.
+    pub subscribers: Subscribers,
+    /// How tokens are verified, unless nobody needs one.
+    pub token: Option<crate::token::Settings>,
+}
+
+/// Settings of `connect`.
+#[derive(Clone, Debug)]
+pub struct Connect {
+    /// `SUBSCRIBER_AUTH`.
+    pub subscribers: Subscribers,
+    /// The tables.
+    pub store: dynamodb::Settings,
+    /// `TOPICS_PARAMETER`: the query parameter that names topics.
+    pub topics_parameter: String,
+    /// `TOPICS_REQUIRED`: whether a connection must name one.
+    pub topics_required: bool,
+    /// `MAX_TOPICS`: how many topics one connection may name.
+    pub max_topics: usize,
+    /// `CONNECTION_LIFETIME_SECONDS`: when a row expires whose socket vanished
+    /// without a trace.
+    pub connection_lifetime: Duration,
+}
+
+/// Settings of `message`.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The tables.
+    pub store: dynamodb::Settings,
+    /// `NOTIFICATIONS_QUEUE_URL`.
+    pub queues: BTreeMap<Lane, String>,
+    /// `EVENT_SOURCE`: the `source` of every `CloudEvent`.
+    pub event_source: String,
+    /// `MAX_FRAME_BYTES`.
+    pub max_frame_bytes: usize,
+    /// `SUBSCRIBER_AUTH`.
+    pub subscribers: Subscribers,
+    /// `MAX_TOPICS`: how many topics one connection may choose.
+    pub max_topics: usize,
+    /// `SENDMESSAGE_PER_MINUTE`: how many messages one connection may send; 0
+    /// for none at all.
+    pub messages_per_minute: u32,
+}
+
+impl Authorizer {
+    /// Reads the settings.
+    pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
+        let subscribers = Subscribers::read(&mut read);
+        let token = match subscribers {
+            Subscribers::Jwt => Some(token::token(&mut read)),
+            Subscribers::Anyone => None,
+        };
+        read.finish(Self { subscribers, token })
+    }
+}
+
+impl Connect {
+    /// Reads the settings.
+    pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
+        let lifetime = read.number(
+            "CONNECTION_LIFETIME_SECONDS",
+            DEFAULT_CONNECTION_LIFETIME_SECONDS,
+            1..=DAY_SECONDS,
+        );
+        let settings = Self {
+            subscribers: Subscribers::read(&mut read),
+            store: store(&mut read),
+            topics_required: read.flag("TOPICS_REQUIRED", false),
+            topics_parameter: read
+                .optional_text("TOPICS_PARAMETER")
+                .unwrap_or_else(|| "topics".to_owned()),
+            max_topics: max_topics(&mut read),
+            connection_lifetime: Duration::from_secs(lifetime),
+        };
+        read.finish(settings)
+    }
+}
+
+impl Message {
+    /// Reads the settings.
+    pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
+        let settings = Self {
+            store: store(&mut read),
+            queues: notifications_queue(&mut read),
+            event_source: event_source(&mut read),
+            max_frame_bytes: max_frame_bytes(&mut read),
+            subscribers: Subscribers::read(&mut read),
+            max_topics: max_topics(&mut read),
+            messages_per_minute: read.number("SENDMESSAGE_PER_MINUTE", 30, 0..=60_000),
+        };
+        read.finish(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message_with(changes: &[(&str, &str)]) -> Result<Message, String> {
+        let needed = [
+            ("CONNECTIONS_TABLE", "connections"),
+            ("SUBSCRIPTIONS_TABLE", "subscriptions"),
+            ("NOTIFICATIONS_TABLE", "notifications"),
+            ("NOTIFICATIONS_QUEUE_URL", "http://sqs/1/notifications"),
+        ];
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = needed.iter().chain(changes).map(own).collect();
+        Message::read(Reader::new(environment)).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn messages_are_not_taken_until_it_is_said_who_may_send_them() {
+        let settings = message_with(&[("SUBSCRIBER_AUTH", "off")]).unwrap();
+        assert_eq!(settings.subscribers, Subscribers::Anyone);
+        assert_eq!(
+            (settings.max_topics, settings.messages_per_minute),
+            (50, 30)
+        );
+        let problem = message_with(&[]).unwrap_err();
+        assert!(problem.ends_with("SUBSCRIBER_AUTH: not set"), "{problem}");
+        let problem = message_with(&[("SUBSCRIBER_AUTH", "none")]).unwrap_err();
+        assert!(problem.contains("expected one of jwt, off"), "{problem}");
+    }
+}
