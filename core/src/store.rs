@@ -27,8 +27,9 @@ pub struct StoreError {
 pub enum Relistened {
     /// The topics are changed, durably and all at once.
     Changed,
-    /// Nothing is changed: the connection is not as it was read, or somebody
-    /// else is changing it. Reading again tells.
+    /// Nothing is changed: the connection is not as it was read, somebody else
+    /// is changing it, or the store is asked for too much at once. Reading again
+    /// after a pause tells.
     Stale,
 }
 

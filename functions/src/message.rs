@@ -8,7 +8,7 @@ use fanout_core::aws::{self, dynamodb::Store, sqs::Queues};
 use fanout_core::clock::Clock;
 use fanout_core::connection::{Connection, Recipient};
 use fanout_core::identity::Identity;
-use fanout_core::notification::{Draft, Target};
+use fanout_core::notification::{Draft, Notification, Target};
 use fanout_core::notifications::Notifications;
 use fanout_core::publish::{PublishError, Publisher};
 use fanout_core::queue::TaskQueue;
@@ -17,6 +17,7 @@ use fanout_core::subscription::{Change, Limits};
 use fanout_core::topic::Topic;
 use lambda_runtime::Error;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::settings::Subscribers;
@@ -25,11 +26,13 @@ use crate::{runtime, settings};
 
 /// The event type of what a client sends to everyone.
 const EVENT_TYPE: &str = "message.sent";
-/// How often a change of topics is tried while others change the same
-/// connection.
-const MAX_ATTEMPTS: u32 = 6;
-/// The longest pause before it is tried again; it doubles.
+/// How long a change of topics is tried while others change the same
+/// connection: long enough for dozens of them, and well within a function's
+/// timeout.
+const RELISTEN_PATIENCE: Duration = Duration::from_secs(5);
+/// The longest pause before it is tried again; it doubles up to the other one.
 const LONGEST_FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(320);
 
 /// Does what clients ask for.
 #[derive(Clone, Debug)]
@@ -120,13 +123,16 @@ impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
     ///
     /// API Gateway invokes at once for every message of a client: whoever finds
     /// that another invocation was faster decides again on what that one left.
+    /// One of them gets through at a time, so the others pause for a random
+    /// time.
     async fn relisten(&self, client: &Client, change: &Change) -> Result<Vec<Topic>, ActionError> {
         let limits = Limits {
             permission: &client.identity.topics,
             max_topics: self.max_topics,
         };
-        for attempt in 0..MAX_ATTEMPTS {
-            pause_before(attempt).await;
+        let deadline = Instant::now() + RELISTEN_PATIENCE;
+        let mut longest_pause = LONGEST_FIRST_PAUSE;
+        loop {
             let connection = self.find(client).await?;
             let topics = change.decide(&connection, &limits)?;
             let mut before = connection.topics.clone();
@@ -139,6 +145,12 @@ impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
                 Relistened::Changed => return Ok(topics),
                 Relistened::Stale => {}
             }
+            let next = Instant::now() + longest_pause.mul_f64(fastrand::f64());
+            if next > deadline {
+                break;
+            }
+            tokio::time::sleep_until(next).await;
+            longest_pause = longest_pause.saturating_mul(2).min(LONGEST_PAUSE);
         }
         let connection_id = &client.connection.connection_id;
         warn!(%connection_id, "topics not changed: others kept changing them");
@@ -147,7 +159,9 @@ impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
 
     /// Publishes a client's message to everyone.
     async fn send(&self, client: &Client, message: Value) -> Result<Reply, ActionError> {
-        self.count(client).await?;
+        if self.messages_per_minute == 0 {
+            return Err(ActionError::SendMessageOff);
+        }
         let connection_id = &client.connection.connection_id;
         let data = json!({
             "message": message,
@@ -155,6 +169,9 @@ impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
             "userId": client.identity.user_id,
         });
         let draft = Draft::new(EVENT_TYPE, Target::Everyone, data);
+        // What cannot be sent is not counted.
+        self.measure(&draft)?;
+        self.count(client).await?;
         match self.publisher.publish(draft, None).await {
             Ok(sent) => {
                 info!(%connection_id, notification_id = %sent.id, "message accepted");
@@ -174,12 +191,20 @@ impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
         }
     }
 
+    /// Refuses what would be a larger frame than is pushed.
+    fn measure(&self, draft: &Draft) -> Result<(), ActionError> {
+        let Publisher { source, clock, .. } = &self.publisher;
+        let frame = Notification::accept(draft.clone(), source, clock.now()).frame;
+        let (bytes, limit) = (frame.len(), self.publisher.max_frame_bytes);
+        if bytes > limit {
+            return Err(ActionError::TooLarge { bytes, limit });
+        }
+        Ok(())
+    }
+
     /// Counts a message against the client's rate.
     async fn count(&self, client: &Client) -> Result<(), ActionError> {
         let per_minute = self.messages_per_minute;
-        if per_minute == 0 {
-            return Err(ActionError::SendMessageOff);
-        }
         let now = self.publisher.clock.now().as_second();
         let (minute, second) = (now.div_euclid(60), now.rem_euclid(60));
         let counted = self
@@ -201,13 +226,6 @@ fn unavailable(client: &Client, error: &StoreError) -> ActionError {
     let connection_id = &client.connection.connection_id;
     error!(%connection_id, %error, "client was not served");
     ActionError::Unavailable
-}
-
-async fn pause_before(attempt: u32) {
-    if let Some(doubled) = attempt.checked_sub(1) {
-        let longest = LONGEST_FIRST_PAUSE.saturating_mul(1 << doubled);
-        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
-    }
 }
 
 /// Runs the function.

@@ -6,11 +6,15 @@ use crate::store::MAX_TOPICS_AT_ONCE;
 use crate::topic::{Topic, TopicError};
 
 const KNOWN: &str = "whoami, echo, ping, subscribe, unsubscribe, sendmessage";
-/// What was sent is cut to so many characters where it is quoted back.
+/// What is malformed is cut to so many characters where it is quoted back.
 const QUOTED_LENGTH: usize = 48;
 /// How many topics an error names. All of them would be a frame as large as
 /// the message.
 const NAMED_TOPICS: usize = 10;
+/// How many bytes the names of topics have that are not cut: those of ten
+/// topics as clients may choose, or of the longest one of a user. Twice as many,
+/// should JSON escape all of them, leave the frame under 4 KiB.
+const NAMED_BYTES: usize = 1_700;
 
 /// Why a client's message is answered with an error frame. The connection
 /// stays open.
@@ -53,7 +57,7 @@ pub enum ActionError {
     /// Some topics are not for this client to choose.
     #[error("{count} of the topics are not for this client to choose")]
     ForbiddenTopics {
-        /// The first of them, each cut to a few dozen characters.
+        /// The first of them, whole.
         names: Vec<String>,
         /// How many there are.
         count: usize,
@@ -83,8 +87,11 @@ pub enum ActionError {
     /// The connection is not stored, and so reached by nothing.
     #[error("this connection is not known any more; connect again")]
     NotConnected,
-    /// A store or a queue did not answer.
-    #[error("this could not be done now; try again")]
+    /// A store or a queue did not answer: what was asked for may have been done.
+    #[error(
+        "it is not known whether this was done; try again: to subscribe twice is harmless, \
+         a message may go out twice"
+    )]
     Unavailable,
 }
 
@@ -105,8 +112,12 @@ impl ActionError {
     #[must_use]
     pub fn forbidden_topics(topics: &[&Topic]) -> Self {
         let names = topics.iter().map(|topic| topic.as_str());
+        let fitting = names.take(NAMED_TOPICS).scan(NAMED_BYTES, |left, name| {
+            *left = left.checked_sub(name.len())?;
+            Some(name.to_owned())
+        });
         Self::ForbiddenTopics {
-            names: names.take(NAMED_TOPICS).map(quoted).collect(),
+            names: fitting.collect(),
             count: topics.len(),
         }
     }

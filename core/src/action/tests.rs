@@ -145,6 +145,29 @@ fn what_was_sent_is_cut_where_it_is_quoted() {
     assert_eq!(first, TopicError::Character(' '));
 }
 
+#[test]
+fn topics_that_a_client_may_not_choose_are_named_whole() {
+    let named = |topics: &[Topic]| {
+        let topics: Vec<_> = topics.iter().collect();
+        let reply = Reply::Error(ActionError::forbidden_topics(&topics));
+        assert!(reply.frame().len() < 4_096, "{}", reply.frame());
+        let frame = object_of(&reply);
+        frame["topics"].as_array().unwrap().clone()
+    };
+    let longest: Vec<String> = (10..30)
+        .map(|n| format!("{n}{}", "x".repeat(126)))
+        .collect();
+    let longest: Vec<&str> = longest.iter().map(String::as_str).collect();
+    assert_eq!(named(&topics(&longest)), longest[..10]);
+    // Of those of users, that may be in any script, as many as fit.
+    for (character, fitting) in [('"', 6), ('é', 3), ('\u{10ffff}', 1)] {
+        let id = character.to_string().repeat(255);
+        let topic = Topic::of_user(&id).unwrap();
+        let expected = vec![json!(topic.as_str()); fitting];
+        assert_eq!(named(&vec![topic; 12]), expected);
+    }
+}
+
 /// Text with every character in it, more often than not one that JSON escapes.
 fn any_text() -> impl Strategy<Value = String> {
     let awkward =

@@ -1,12 +1,12 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use fanout_core::connection::ConnectionId;
 use fanout_core::memory::{MemoryQueues, MemoryStore};
 use fanout_core::queue::Lane;
 use fanout_core::store::Forget as _;
+use futures::future::join_all;
 use jiff::Timestamp;
-use tokio::time::Instant;
 
 use super::*;
 use crate::websocket::tests::event;
@@ -20,6 +20,10 @@ struct Awkward {
     store: MemoryStore,
     /// How often it says that a connection is not as it was read.
     crossings: Arc<AtomicU32>,
+    /// Whether a transaction is running: another one is refused meanwhile.
+    is_busy: Arc<AtomicBool>,
+    /// How long an answer takes.
+    latency: Duration,
     is_broken: bool,
 }
 
@@ -40,7 +44,9 @@ impl Registry for Awkward {
 
     async fn find(&self, id: &ConnectionId) -> Result<Option<Connection>, StoreError> {
         self.check()?;
-        self.store.find(id).await
+        let found = self.store.find(id).await;
+        tokio::time::sleep(self.latency).await;
+        found
     }
 
     async fn relisten(
@@ -53,10 +59,13 @@ impl Registry for Awkward {
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
                 left.checked_sub(1)
             });
-        match left {
-            Ok(_) => Ok(Relistened::Stale),
-            Err(_) => self.store.relisten(as_read, topics).await,
+        if left.is_ok() || self.is_busy.swap(true, Ordering::SeqCst) {
+            return Ok(Relistened::Stale);
         }
+        tokio::time::sleep(self.latency).await;
+        let relistened = self.store.relisten(as_read, topics).await;
+        self.is_busy.store(false, Ordering::SeqCst);
+        relistened
     }
 
     async fn count_message(
@@ -96,6 +105,8 @@ impl Stage {
                 registry: Awkward {
                     store: store.clone(),
                     crossings: Arc::default(),
+                    is_busy: Arc::default(),
+                    latency: Duration::ZERO,
                     is_broken: false,
                 },
                 publisher: Publisher {
@@ -243,17 +254,42 @@ async fn topics_that_cannot_be_chosen_change_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_change_that_crosses_with_others_is_tried_again() {
     let stage = Stage::new().await;
-    let started = Instant::now();
     let crossings = &stage.message.registry.crossings;
-    crossings.store(MAX_ATTEMPTS - 1, Ordering::SeqCst);
+    crossings.store(10, Ordering::SeqCst);
     let answer = stage.answer_to(subscribe(&["news"])).await;
     assert_eq!(answer["type"], "subscribed");
-    assert!(started.elapsed() < Duration::from_secs(1));
 
-    crossings.store(MAX_ATTEMPTS, Ordering::SeqCst);
+    crossings.store(u32::MAX, Ordering::SeqCst);
+    let started = Instant::now();
     let refusal = stage.refusal_of(unsubscribe(&["news"])).await;
     assert_eq!(refusal, "unavailable");
+    let took = started.elapsed();
+    let expected = RELISTEN_PATIENCE - LONGEST_PAUSE..=RELISTEN_PATIENCE;
+    assert!(expected.contains(&took), "{took:?}");
     assert_eq!(stage.topics().await, ["news", "stocks/AAPL"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_one_client_at_the_same_time_are_all_made() {
+    let topics: Vec<String> = (10..50).map(|n| format!("stocks/{n}")).collect();
+    for (seed, latency_ms) in (0..20).flat_map(|seed| [(seed, 5), (seed, 20)]) {
+        fastrand::seed(seed);
+        let mut stage = Stage::new().await;
+        stage.message.max_topics = 50;
+        stage.message.registry.latency = Duration::from_millis(latency_ms);
+        let subscribing = topics
+            .iter()
+            .map(|topic| stage.answer_to(subscribe(&[topic])));
+        for answer in join_all(subscribing).await {
+            assert_eq!(
+                answer["type"], "subscribed",
+                "{seed}, {latency_ms} ms: {answer}"
+            );
+        }
+        let mut stored = stage.topics().await;
+        assert_eq!(stored.pop().as_deref(), Some("stocks/AAPL"));
+        assert_eq!(stored, topics);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -286,8 +322,12 @@ async fn a_message_goes_to_everyone_up_to_the_rate() {
 async fn a_message_that_would_not_be_pushed_is_refused() {
     let stage = Stage::new().await;
     let large = json!("x".repeat(1_024));
-    assert_eq!(stage.refusal_of(send(&large)).await, "too_large");
+    for _ in 0..3 {
+        assert_eq!(stage.refusal_of(send(&large)).await, "too_large");
+    }
     assert!(stage.message.publisher.queue.take().is_empty());
+    let answer = stage.answer_to(send(&json!("small"))).await;
+    assert_eq!(answer["type"], "sent", "the large ones are not counted");
 }
 
 #[tokio::test]

@@ -94,12 +94,21 @@ impl Store {
     }
 }
 
-/// Whether a transaction was canceled for what somebody else did, and nothing
-/// else is wrong. A reason is given for every item, `None` for the others.
+/// Whether a transaction was canceled for what passes: what somebody else did,
+/// or too many writes at once, and nothing else is wrong. A reason is given for
+/// every item, `None` for the others.
 fn is_stale(reasons: &[CancellationReason]) -> bool {
     let codes = || reasons.iter().filter_map(CancellationReason::code);
-    let is_ours = |code| matches!(code, "ConditionalCheckFailed" | "TransactionConflict");
-    codes().any(is_ours) && codes().all(|code| code == "None" || is_ours(code))
+    let passes = |code| {
+        matches!(
+            code,
+            "ConditionalCheckFailed"
+                | "TransactionConflict"
+                | "ThrottlingError"
+                | "ProvisionedThroughputExceeded"
+        )
+    };
+    codes().any(passes) && codes().all(|code| code == "None" || passes(code))
 }
 
 #[cfg(test)]
@@ -114,14 +123,19 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_did_is_told_from_what_is_wrong() {
+    fn what_passes_is_told_from_what_is_wrong() {
         check(&["ConditionalCheckFailed", "None"], true);
         check(
             &["TransactionConflict", "None", "TransactionConflict"],
             true,
         );
-        check(&["None", "ThrottlingError"], false);
-        check(&["ConditionalCheckFailed", "ThrottlingError"], false);
+        check(&["None", "ThrottlingError"], true);
+        check(&["ProvisionedThroughputExceeded", "None"], true);
+        check(&["ConditionalCheckFailed", "ValidationError"], false);
+        check(
+            &["ThrottlingError", "ItemCollectionSizeLimitExceeded"],
+            false,
+        );
         check(&["None"], false);
         check(&[], false);
     }
