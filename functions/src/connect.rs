@@ -104,7 +104,9 @@ impl<R: Registry> Connect<R> {
         let one = event.query_string_parameters.all(name);
         let values = several.or(one).unwrap_or_default();
         let mut topics: Vec<Topic> = Vec::new();
-        for value in values.iter().flat_map(|value| value.split(',')) {
+        // A value that is empty as a whole is a form's field left empty.
+        let values = values.into_iter().filter(|value| !value.is_empty());
+        for value in values.flat_map(|value| value.split(',')) {
             let topic: Topic = value
                 .trim()
                 .parse()
@@ -245,6 +247,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_empty_parameter_names_no_topic() {
+        let empty = json!({"queryStringParameters": {"topics": ""}});
+        let (status, _, stored) = connect(&empty).await;
+        assert_eq!((status, stored.unwrap().topics), (200, Vec::new()));
+        let (status, _, stored) = connect_to(&empty, |connect| {
+            connect.topics_required = true;
+        })
+        .await;
+        assert_eq!((status, stored), (400, None));
+        let and_another = json!({"multiValueQueryStringParameters": {"topics": ["", "a"]}});
+        let (_, _, stored) = connect(&and_another).await;
+        assert_eq!(stored.unwrap().topics, ["a".parse().unwrap()]);
+    }
+
+    #[tokio::test]
     async fn a_wrong_topic_refuses_the_connection_and_stores_nothing() {
         for (status, topics, refusal) in [
             (
@@ -253,6 +270,7 @@ mod tests {
                 "topics: a topic's name is made of letters, digits and . _ - : /, got ' '",
             ),
             (400, "a,,b", "topics: a topic's name must not be empty"),
+            (400, ",", "topics: a topic's name must not be empty"),
             (400, "a,b,c", "topics: at most 2 topics a connection, got 3"),
             (
                 403,

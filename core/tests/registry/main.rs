@@ -89,11 +89,16 @@ async fn open(tables: &impl Tables, id: &str, topics: Vec<Topic>) -> Connection 
         connected_at: at(1_000),
         expires_at: at(10_000_000),
         user_id: Some("u1".to_owned()),
-        org_id: None,
+        org_id: Some("o1".to_owned()),
         topics,
     };
     tables.open(&connection).await.unwrap();
     find(tables, id).await
+}
+
+/// The topics to which a connection of [`open`] listens by itself.
+fn of_token() -> [Topic; 2] {
+    [Topic::of_user("u1").unwrap(), Topic::of_org("o1").unwrap()]
 }
 
 async fn find(tables: &impl Tables, id: &str) -> Connection {
@@ -144,12 +149,10 @@ async fn topics_come_and_go_with_their_subscriptions(tables: &impl Tables) {
         listens_to(tables, "other", &all).await,
         topics(&["a"]).into_iter().collect()
     );
-    let user = Topic::of_user("u1").unwrap();
-    assert_eq!(
-        listeners(tables, &user).await.len(),
-        2,
-        "the user's topic stays"
-    );
+    for topic in of_token() {
+        let listening = listeners(tables, &topic).await.len();
+        assert_eq!(listening, 2, "{topic} stays");
+    }
 }
 
 async fn as_many_topics_as_one_message_names_change_at_once(tables: &impl Tables) {
@@ -224,7 +227,6 @@ async fn changes_at_the_same_time_are_all_made(tables: &impl Tables) {
 
 async fn a_connection_forgotten_while_it_subscribes_leaves_nothing(tables: &impl Tables) {
     let all = numbered_topics(3);
-    let user = Topic::of_user("u1").unwrap();
     for _ in 0..3 {
         let gone = recipient(&open(tables, "one", topics(&["topic/0"])).await);
         let changing = all.iter().map(async |topic| {
@@ -244,7 +246,9 @@ async fn a_connection_forgotten_while_it_subscribes_leaves_nothing(tables: &impl
         };
         tokio::join!(join_all(changing), forgetting);
         assert!(listens_to(tables, "one", &all).await.is_empty());
-        assert!(listeners(tables, &user).await.is_empty());
+        for topic in of_token() {
+            assert!(listeners(tables, &topic).await.is_empty(), "{topic}");
+        }
     }
 }
 
@@ -254,7 +258,7 @@ async fn a_subscription_that_the_row_does_not_name_is_forgotten_too(tables: &imp
     // The row is written anew: it does not know the subscription.
     let gone = recipient(&open(tables, "one", topics(&["b"])).await);
     tables.forget(&[gone], found_in.first()).await.unwrap();
-    let all = topics(&["a", "b", "user:u1"]);
+    let all: Vec<_> = topics(&["a", "b"]).into_iter().chain(of_token()).collect();
     assert!(listens_to(tables, "one", &all).await.is_empty());
     assert_eq!(tables.find(&"one".into()).await.unwrap(), None);
 }

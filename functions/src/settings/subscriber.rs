@@ -12,6 +12,9 @@ use super::{event_source, max_frame_bytes, max_topics, notifications_queue, stor
 
 /// Two hours, after which API Gateway closes a connection, and ten minutes.
 const DEFAULT_CONNECTION_LIFETIME_SECONDS: u64 = 2 * 60 * 60 + 10 * 60;
+/// What anybody may send where anybody may listen. A token that lets somebody
+/// listen does not by itself let them send to everyone.
+const DEFAULT_MESSAGES_PER_MINUTE_OF_ANYONE: u32 = 30;
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// Settings of `authorizer`.
@@ -57,7 +60,7 @@ pub struct Message {
     /// `MAX_TOPICS`: how many topics one connection may choose.
     pub max_topics: usize,
     /// `SENDMESSAGE_PER_MINUTE`: how many messages one connection may send; 0
-    /// for none at all.
+    /// for none at all, which is the default where tokens are asked for.
     pub messages_per_minute: u32,
 }
 
@@ -98,14 +101,19 @@ impl Connect {
 impl Message {
     /// Reads the settings.
     pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
+        let subscribers = Subscribers::read(&mut read);
+        let per_minute = match subscribers {
+            Subscribers::Jwt => 0,
+            Subscribers::Anyone => DEFAULT_MESSAGES_PER_MINUTE_OF_ANYONE,
+        };
         let settings = Self {
             store: store(&mut read),
             queues: notifications_queue(&mut read),
             event_source: event_source(&mut read),
             max_frame_bytes: max_frame_bytes(&mut read),
-            subscribers: Subscribers::read(&mut read),
+            subscribers,
             max_topics: max_topics(&mut read),
-            messages_per_minute: read.number("SENDMESSAGE_PER_MINUTE", 30, 0..=60_000),
+            messages_per_minute: read.number("SENDMESSAGE_PER_MINUTE", per_minute, 0..=60_000),
         };
         read.finish(settings)
     }
@@ -136,8 +144,23 @@ mod tests {
             (50, 30)
         );
         let problem = message_with(&[]).unwrap_err();
-        assert!(problem.ends_with("SUBSCRIBER_AUTH: not set"), "{problem}");
+        assert!(problem.contains("SUBSCRIBER_AUTH: not set"), "{problem}");
         let problem = message_with(&[("SUBSCRIBER_AUTH", "none")]).unwrap_err();
         assert!(problem.contains("expected one of jwt, off"), "{problem}");
+    }
+
+    #[test]
+    fn a_token_to_listen_lets_nobody_send_unless_that_is_said() {
+        for (auth, set, expected) in [
+            ("off", None, 30),
+            ("off", Some("0"), 0),
+            ("jwt", None, 0),
+            ("jwt", Some("5"), 5),
+        ] {
+            let set = set.map(|set| ("SENDMESSAGE_PER_MINUTE", set));
+            let variables: Vec<_> = [("SUBSCRIBER_AUTH", auth)].into_iter().chain(set).collect();
+            let settings = message_with(&variables).unwrap();
+            assert_eq!(settings.messages_per_minute, expected, "{variables:?}");
+        }
     }
 }

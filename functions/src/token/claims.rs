@@ -87,14 +87,14 @@ impl Rules {
         match claims.get(&self.org_claim) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(org)) if Topic::of_org(org).is_ok() => Ok(Some(org.clone())),
-            Some(_) => Err(TokenError::InvalidClaim("org")),
+            Some(_) => Err(TokenError::InvalidClaim("the organisation's claim")),
         }
     }
 
     /// Only a claim that is absent allows every topic: one that is not
     /// understood may have been meant as a restriction.
     fn topics_of(&self, claims: &Map<String, Value>) -> Result<Permission, TokenError> {
-        let invalid = TokenError::InvalidClaim("topics");
+        let invalid = TokenError::InvalidClaim("the topics' claim");
         match claims.get(&self.topics_claim) {
             None => Ok(Permission::All),
             Some(Value::String(topics)) => Permission::from_text(Some(topics)).map_err(|_| invalid),

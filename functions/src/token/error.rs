@@ -28,8 +28,9 @@ pub enum TokenError {
     /// Its time has not come.
     #[error("token is not valid yet")]
     NotYetValid,
-    /// A claim is missing that must be there, or is not what it should be.
-    #[error("token's claim {0} is missing or of the wrong kind")]
+    /// A claim is missing that must be there, or is not what it should be. One
+    /// that the configuration names is told by its meaning.
+    #[error("{0} is missing from the token, or of the wrong kind")]
     InvalidClaim(&'static str),
     /// The issuer's keys could not be fetched: the token may be valid.
     #[error("keys to verify tokens with are unavailable")]

@@ -226,12 +226,30 @@ async fn every_wrong_claim_has_its_reason() {
         (json!({"sub": ""}), Error::InvalidClaim("sub")),
         (json!({"sub": "a\nb"}), Error::InvalidClaim("sub")),
         (json!({"sub": long}), Error::InvalidClaim("sub")),
-        (json!({"org": ""}), Error::InvalidClaim("org")),
-        (json!({"org": ["acme"]}), Error::InvalidClaim("org")),
-        (json!({"topics": {"a": 1}}), Error::InvalidClaim("topics")),
-        (json!({"topics": ["a", 1]}), Error::InvalidClaim("topics")),
-        (json!({"topics": ["a b"]}), Error::InvalidClaim("topics")),
-        (json!({"topics": "a|b"}), Error::InvalidClaim("topics")),
+        (
+            json!({"org": ""}),
+            Error::InvalidClaim("the organisation's claim"),
+        ),
+        (
+            json!({"org": ["acme"]}),
+            Error::InvalidClaim("the organisation's claim"),
+        ),
+        (
+            json!({"topics": {"a": 1}}),
+            Error::InvalidClaim("the topics' claim"),
+        ),
+        (
+            json!({"topics": ["a", 1]}),
+            Error::InvalidClaim("the topics' claim"),
+        ),
+        (
+            json!({"topics": ["a b"]}),
+            Error::InvalidClaim("the topics' claim"),
+        ),
+        (
+            json!({"topics": "a|b"}),
+            Error::InvalidClaim("the topics' claim"),
+        ),
     ] {
         let got = verify_claims(changes.clone()).await;
         assert_eq!(got, Err(expected), "{changes}");
@@ -242,7 +260,7 @@ async fn every_wrong_claim_has_its_reason() {
     with_null["topics"] = Value::Null;
     let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
     let got = verifier(clock).verify(&hs256(&with_null)).await;
-    assert_eq!(got, Err(Error::InvalidClaim("topics")));
+    assert_eq!(got, Err(Error::InvalidClaim("the topics' claim")));
 }
 
 #[tokio::test(start_paused = true)]

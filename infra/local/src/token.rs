@@ -52,7 +52,10 @@ fn claims(options: &TokenOptions, now: Timestamp) -> Value {
     });
     let more = [
         ("org", options.org.clone().map(Value::from)),
-        ("topics", options.topics.clone().map(Value::from)),
+        (
+            "topics",
+            options.topics.as_deref().map(patterns).map(Value::from),
+        ),
         ("scope", options.scope.clone().map(Value::from)),
     ];
     for (name, value) in more {
@@ -61,6 +64,12 @@ fn claims(options: &TokenOptions, now: Timestamp) -> Value {
         }
     }
     claims
+}
+
+/// The topics as they were meant: an empty list is one of nothing.
+fn patterns(topics: &[String]) -> Vec<&str> {
+    let topics = topics.iter().map(|topic| topic.trim());
+    topics.filter(|topic| !topic.is_empty()).collect()
 }
 
 /// The compact form of a signed token (RFC 7515, section 3.1).
@@ -109,6 +118,14 @@ mod tests {
         assert_eq!(claims_of(&arguments), more);
         let mut none = base;
         none["topics"] = json!([]);
-        assert_eq!(claims_of(&["--user", "u1", "--topics"]), none);
+        for empty in [
+            &["--topics"][..],
+            &["--topics", ""],
+            &["--topics=", "--ttl=1h"],
+        ] {
+            assert_eq!(claims_of(&[&["--user", "u1"], empty].concat()), none);
+        }
+        let spaced = claims_of(&["--user", "u1", "--topics", " a, ,b/* ,"]);
+        assert_eq!(spaced["topics"], json!(["a", "b/*"]));
     }
 }

@@ -1,7 +1,9 @@
-//! Keys are served over a real socket, and time passes when a test says so: the
-//! clock moves with Tokio's, which is paused for a moment to advance it.
+//! Keys are served over a real socket, and time passes when a test says so and
+//! not otherwise, however long an answer takes: the clock moves with Tokio's,
+//! which is paused.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -10,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::advance;
 
 use super::*;
 use crate::token::Verifier;
@@ -21,6 +24,17 @@ struct Issuer {
     fetches: Arc<AtomicUsize>,
     verifier: Verifier,
     _serving: JoinSet<()>,
+    _held: mpsc::Sender<()>,
+}
+
+/// Keeps paused time from running on by itself while everybody waits for a
+/// socket: Tokio's stands still as long as a blocking task runs
+/// (<https://docs.rs/tokio/latest/tokio/time/fn.pause.html>), which this one
+/// does until what is returned is dropped.
+fn hold_time() -> mpsc::Sender<()> {
+    let (held, released) = mpsc::channel();
+    tokio::task::spawn_blocking(move || released.recv());
+    held
 }
 
 impl Issuer {
@@ -50,6 +64,7 @@ impl Issuer {
             fetches,
             verifier: with_keys(Algorithm::Es256, url, clock),
             _serving: serving,
+            _held: hold_time(),
         }
     }
 
@@ -76,13 +91,7 @@ impl Issuer {
     }
 }
 
-async fn pass(time: Duration) {
-    tokio::time::pause();
-    tokio::time::advance(time).await;
-    tokio::time::resume();
-}
-
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn keys_are_fetched_once_by_however_many() {
     let issuer = Issuer::start().await;
     let signer = Signer::new("1");
@@ -91,15 +100,15 @@ async fn keys_are_fetched_once_by_however_many() {
     assert!(verified.iter().all(Result::is_ok), "{verified:?}");
     assert_eq!(issuer.fetches(), 1);
 
-    pass(Duration::from_secs(599)).await;
+    advance(Duration::from_secs(599)).await;
     assert_eq!(issuer.verify(&signer).await, Ok(()));
     assert_eq!(issuer.fetches(), 1);
-    pass(Duration::from_secs(1)).await;
+    advance(Duration::from_secs(1)).await;
     assert_eq!(issuer.verify(&signer).await, Ok(()));
     assert_eq!(issuer.fetches(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_new_key_is_found_by_its_first_token() {
     let issuer = Issuer::start().await;
     let (old, new) = (Signer::new("old"), Signer::new("new"));
@@ -107,20 +116,20 @@ async fn a_new_key_is_found_by_its_first_token() {
     assert_eq!(issuer.verify(&old).await, Ok(()));
 
     issuer.publish(&[&new]);
-    pass(Duration::from_mins(1)).await;
+    advance(Duration::from_mins(1)).await;
     assert_eq!(issuer.verify(&new).await, Ok(()));
     assert_eq!(issuer.verify(&old).await, Err(TokenError::UnknownKey));
     assert_eq!(issuer.fetches(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_flood_of_unknown_keys_is_one_fetch_a_minute() {
     let issuer = Issuer::start().await;
     let known = Signer::new("known");
     issuer.publish(&[&known]);
     assert_eq!(issuer.verify(&known).await, Ok(()));
     for minute in 1..=3 {
-        pass(Duration::from_mins(1)).await;
+        advance(Duration::from_mins(1)).await;
         let flood = (0..50).map(|n| Signer::new(&format!("forged-{n}")));
         let flood: Vec<_> = flood.collect();
         let verified = join_all(flood.iter().map(|forger| issuer.verify(forger))).await;
@@ -131,7 +140,7 @@ async fn a_flood_of_unknown_keys_is_one_fetch_a_minute() {
     assert_eq!(issuer.verify(&known).await, Ok(()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn old_keys_serve_while_newer_ones_cannot_be_had() {
     let issuer = Issuer::start().await;
     let (known, unknown) = (Signer::new("known"), Signer::new("unknown"));
@@ -139,7 +148,7 @@ async fn old_keys_serve_while_newer_ones_cannot_be_had() {
     assert_eq!(issuer.verify(&known).await, Ok(()));
 
     issuer.serve("503 Service Unavailable", "");
-    pass(Duration::from_hours(1)).await;
+    advance(Duration::from_hours(1)).await;
     assert_eq!(issuer.verify(&known).await, Ok(()));
     // It may be a key that is published by now: nobody can say.
     let unavailable = Err(TokenError::KeysUnavailable);
@@ -148,12 +157,12 @@ async fn old_keys_serve_while_newer_ones_cannot_be_had() {
 
     issuer.publish(&[&known, &unknown]);
     assert_eq!(issuer.verify(&unknown).await, unavailable);
-    pass(Duration::from_mins(1)).await;
+    advance(Duration::from_mins(1)).await;
     assert_eq!(issuer.verify(&unknown).await, Ok(()));
     assert_eq!(issuer.fetches(), 3);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_any_keys_nobody_is_let_in_and_fetches_pause_too() {
     let issuer = Issuer::start().await;
     let signer = Signer::new("1");
@@ -172,7 +181,7 @@ async fn without_any_keys_nobody_is_let_in_and_fetches_pause_too() {
         assert_eq!(issuer.verify(&signer).await, unavailable, "{status}");
         assert_eq!(issuer.verify(&signer).await, unavailable, "{status}");
         assert_eq!(issuer.fetches(), fetches, "{status}");
-        pass(Duration::from_secs(5)).await;
+        advance(Duration::from_secs(5)).await;
     }
     issuer.publish(&[&signer]);
     assert_eq!(issuer.verify(&signer).await, Ok(()));

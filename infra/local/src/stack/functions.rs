@@ -259,14 +259,21 @@ fn shared_environment(options: &Options, addresses: &Addresses) -> BTreeMap<Stri
             "CONNECTION_LIFETIME_SECONDS",
             lifetime.as_secs().to_string(),
         ),
-        // The stack itself has said whether authentication is off.
-        (
-            "LOG_LEVEL",
-            format!("fanout_functions::settings=error,{}", options.log),
-        ),
+        ("LOG_LEVEL", function_log(options)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+/// What the functions log: not once more that authentication is off, where the
+/// stack itself has said so.
+fn function_log(options: &Options) -> String {
+    let Options { auth, log, .. } = options;
+    if *auth {
+        log.clone()
+    } else {
+        format!("fanout_functions::settings=error,{log}")
+    }
 }
 
 fn queue_url(addresses: &Addresses, name: &str) -> String {

@@ -88,7 +88,7 @@ async fn a_token_comes_by_the_query_or_as_a_subprotocol_which_is_not_chosen() {
 
 #[tokio::test]
 async fn whoever_is_refused_is_logged_by_the_reason_and_never_by_the_token() {
-    let stack = Stack::start(&["--auth", "--log", "debug"]).await;
+    let stack = Stack::start(&["--auth", "--log", "trace"]).await;
     let valid = token(&["--user", "u1"]).await;
     let secret = "another secret of at least 32 bytes";
     let forged = token(&["--user", "u1", "--auth-secret", secret]).await;
@@ -141,17 +141,16 @@ async fn users_and_organisations_are_reached_on_all_their_sockets() {
 #[tokio::test]
 async fn a_closed_socket_leaves_its_users_audience() {
     let stack = stack().await;
-    let valid = token(&["--user", "u1"]).await;
-    let mut subscriber = stack.subscribe(&format!("?token={valid}")).await;
-    let who = subscriber.ask(json!({"action": "whoami"})).await;
+    let valid = token(&["--user", "u1", "--org", "acme"]).await;
+    let subscriber = stack.subscribe(&format!("?token={valid}")).await;
+    assert_eq!(stack.rows_of("subscriptions").await, 2);
     subscriber.vanish();
-    stack
-        .wait_until_disconnected(who["connectionId"].as_str().unwrap())
-        .await;
+    stack.wait_until_empty("connections").await;
+    assert_eq!(stack.rows_of("subscriptions").await, 0);
     let body = json!({"type": "note", "data": 1, "target": {"user": "u1"}}).to_string();
     let location = stack.publish("/notifications", &body).await;
     let ledger = stack.settled(&location).await;
-    assert_eq!(ledger["accepted"], 0, "{ledger}");
+    assert_eq!(ledger["targeted"], 0, "{ledger}");
 }
 
 #[tokio::test]
@@ -166,7 +165,7 @@ async fn topics_outside_the_tokens_permission_are_refused_by_name() {
     let opened = stack.try_subscribe(&query("news,bonds,user:u1")).await;
     let refused = "topics: not allowed to listen to bonds, user:u1";
     assert_eq!(refusal(opened), (403, refused.to_owned()));
-    let none = token(&["--user", "u1", "--topics"]).await;
+    let none = token(&["--user", "u1", "--topics", ""]).await;
     stack.subscribe(&format!("?token={none}")).await;
     let opened = stack
         .try_subscribe(&format!("?token={none}&topics=a"))
@@ -181,6 +180,14 @@ async fn without_authentication_the_stack_says_so_and_anybody_may_come() {
     let mut subscriber = stack.subscribe("?token=whatever").await;
     let who = subscriber.ask(json!({"action": "whoami"})).await;
     assert_eq!(who["userId"], json!(null));
+}
+
+#[tokio::test]
+async fn what_is_switched_off_alone_is_said_too() {
+    let stack = stack().await;
+    stack.process.logged("PUBLISHER_AUTH is off").await;
+    assert!(!stack.process.has_logged("authentication is OFF"));
+    assert!(!stack.process.has_logged("SUBSCRIBER_AUTH is off"));
 }
 
 #[tokio::test]
