@@ -113,8 +113,8 @@ impl Stack {
         functions::map_queues(options, &lambda, &sqs, &mut mappings)?;
 
         let mut settings = gateway_settings(options, max_sockets, faults);
-        let topics_parameter = functions::topics_parameter(options);
-        settings.static_routes = vec![page::route(&addresses, topics_parameter)];
+        let of_page = functions::page_settings(options);
+        settings.static_routes = vec![page::route(&addresses, of_page)];
         let gateway = Gateway::new(settings, InTurn(lambda.clone()));
         let mut fronts = Part::default();
         let (shutdown, front) = (fronts.shutdown.clone(), gateway.clone());

@@ -11,7 +11,7 @@ use fanout_local_lambda::{FunctionConfig, Lambda};
 use fanout_local_sqs::Sqs;
 use tracing::error;
 
-use super::{ACCOUNT, Addresses, Part, queues, tables};
+use super::{ACCOUNT, Addresses, Part, page, queues, tables};
 use crate::cli::{Limit, Options};
 use crate::token;
 
@@ -138,11 +138,18 @@ pub(super) fn websocket_routes(options: &Options) -> WebSocketRoutes {
     }
 }
 
-/// The query parameter in which `connect` looks for topics.
-pub(super) fn topics_parameter(options: &Options) -> &str {
-    let mut variables = options.variables.iter().rev();
-    let set = variables.find(|(name, _)| name == "TOPICS_PARAMETER");
-    set.map_or("topics", |(_, value)| value)
+/// What the page must know of how the functions are set.
+pub(super) fn page_settings(options: &Options) -> page::Settings<'_> {
+    let set = |variable: &str, default| {
+        let mut variables = options.variables.iter().rev();
+        let set = variables.find(|(name, _)| name == variable);
+        let set = set.filter(|(_, value)| !value.is_empty());
+        set.map_or(default, |(_, value)| value.as_str())
+    };
+    page::Settings {
+        topics_parameter: set("TOPICS_PARAMETER", "topics"),
+        event_source: set("EVENT_SOURCE", "/notifications"),
+    }
 }
 
 /// Work of one kind, with its own queue, workers and share of the quota.

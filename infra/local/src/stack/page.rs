@@ -27,28 +27,37 @@ const STYLE_HASH: &str = "{{style-hash}}";
 const SOCKET: &str = "{{socket}}";
 const SAME_HOST: &str = "{{same-host}}";
 const TOPICS_PARAMETER: &str = "{{topics-parameter}}";
+const EVENT_SOURCE: &str = "{{event-source}}";
 
-/// Makes the route of the page; `topics_parameter` is the query parameter in
-/// which `$connect` looks for topics.
-pub(super) fn route(addresses: &Addresses, topics_parameter: &str) -> StaticRoute {
+/// What the page must know of how the functions are set.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings<'a> {
+    /// The query parameter in which `$connect` looks for topics.
+    pub(super) topics_parameter: &'a str,
+    /// The source of the events whose ids are those of their ledgers.
+    pub(super) event_source: &'a str,
+}
+
+/// Makes the route of the page.
+pub(super) fn route(addresses: &Addresses, settings: Settings<'_>) -> StaticRoute {
     StaticRoute {
         path: "/".to_owned(),
         content_type: "text/html; charset=utf-8".to_owned(),
-        body: render(addresses, topics_parameter).into(),
+        body: render(addresses, settings).into(),
     }
 }
 
-fn render(addresses: &Addresses, topics_parameter: &str) -> String {
+fn render(addresses: &Addresses, settings: Settings<'_>) -> String {
     let Addresses {
         http, ws, stage, ..
     } = addresses;
     let same_host = is_same_host(*http, *ws).to_string();
-    // What may hold anything comes last, so that nothing in it is replaced.
     PAGE.replace(SCRIPT_HASH, &hash(element("<script>", "</script>")))
         .replace(STYLE_HASH, &hash(element("<style>", "</style>")))
         .replace(SAME_HOST, &same_host)
         .replace(SOCKET, &escape(&format!("ws://{ws}/{stage}")))
-        .replace(TOPICS_PARAMETER, &escape(topics_parameter))
+        .replace(TOPICS_PARAMETER, &escape(settings.topics_parameter))
+        .replace(EVENT_SOURCE, &escape(settings.event_source))
 }
 
 /// Whether who reaches the page reaches the socket by the same host name.
@@ -73,6 +82,8 @@ fn escape(text: &str) -> String {
         .replace('"', "&quot;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
+        // What is put in holds no placeholder either.
+        .replace('{', "&#123;")
 }
 
 #[cfg(test)]
@@ -92,18 +103,30 @@ mod tests {
 
     fn rendered(stage: &str, topics_parameter: &str) -> String {
         let addresses = addresses("127.0.0.1:3000", "127.0.0.1:3001", stage);
-        render(&addresses, topics_parameter)
+        let settings = Settings {
+            topics_parameter,
+            event_source: "/shop",
+        };
+        render(&addresses, settings)
     }
 
     #[test]
     fn every_placeholder_is_replaced() {
-        for placeholder in [SCRIPT_HASH, STYLE_HASH, SOCKET, SAME_HOST, TOPICS_PARAMETER] {
+        for placeholder in [
+            SCRIPT_HASH,
+            STYLE_HASH,
+            SOCKET,
+            SAME_HOST,
+            TOPICS_PARAMETER,
+            EVENT_SOURCE,
+        ] {
             assert_eq!(PAGE.matches(placeholder).count(), 1, "{placeholder}");
         }
         let page = rendered("prod", "stocks");
         assert!(page.contains(r#" data-socket="ws://127.0.0.1:3001/prod""#));
         assert!(page.contains(r#" data-same-host="true""#));
         assert!(page.contains(r#" data-topics-parameter="stocks""#));
+        assert!(page.contains(r#" data-event-source="/shop""#));
         assert!(!page.contains("{{"));
     }
 
@@ -111,7 +134,7 @@ mod tests {
     fn what_is_put_in_stays_inside_its_attribute() {
         let page = rendered(r#""><script>"#, r#"a&"b'{{socket}}"#);
         assert!(page.contains(r#""ws://127.0.0.1:3001/&quot;&gt;&lt;script&gt;""#));
-        assert!(page.contains(r#""a&amp;&quot;b'{{socket}}""#));
+        assert!(page.contains(r#""a&amp;&quot;b'&#123;&#123;socket}}""#));
     }
 
     #[test]

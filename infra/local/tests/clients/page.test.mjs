@@ -99,16 +99,68 @@ test('topics chosen in the page are listened to', { timeout }, async (t) => {
 });
 
 test('a notification that comes twice is shown once', { timeout }, async (t) => {
-  const { http } = await startStack(t);
+  const { http } = await startStack(t, ['--env', 'EVENT_SOURCE=/books']);
   const [page] = await openPages(await startBrowser(t), http);
   await page.routeWebSocket(/./, (socket) => {
-    for (const id of ['a', 'b', 'a']) {
-      socket.send(JSON.stringify({ specversion: '1.0', id, type: 'test', time: '2026-11-21T08:19:30Z', data: id }));
+    for (const [source, id] of [['/books', 'a'], ['/books', 'b'], ['/books', 'a'], ['/shop', 'a']]) {
+      const data = `${source} ${id}`;
+      socket.send(JSON.stringify({ specversion: '1.0', source, id, type: 'test', time: '2026-11-21T08:19:30Z', data }));
     }
   });
   await page.reload();
-  await page.getByText('2 received, 1 duplicate dropped').waitFor();
-  assert.deepEqual(await notifications(page).locator('pre').allTextContents(), ['"b"', '"a"']);
+  await page.getByText('3 received, 1 duplicate dropped').waitFor();
+  const shown = await notifications(page).locator('pre').allTextContents();
+  assert.deepEqual(shown, ['"/shop a"', '"/books b"', '"/books a"']);
+  // An event that is somebody's own has an id that no ledger has.
+  const ledgers = page.getByRole('button', { name: /Show the ledger of/ });
+  assert.equal(await ledgers.count(), 2);
+  assert.equal(await notifications(page).first().getByRole('button').count(), 0);
+});
+
+test('a connection that is not known any more is opened anew', { timeout }, async (t) => {
+  const { http } = await startStack(t);
+  const [page] = await openPages(await startBrowser(t), http);
+  let opened = 0;
+  await page.routeWebSocket(/./, (socket) => {
+    opened += 1;
+    const answer = opened === 1
+      ? { type: 'error', code: 'not_connected', detail: 'connect again' }
+      : { type: 'whoami', connectionId: `number-${opened}`, userId: null, topics: [] };
+    socket.onMessage(() => socket.send(JSON.stringify(answer)));
+  });
+  await page.reload();
+  await page.getByText('number-2 listens to what is for everyone').waitFor();
+});
+
+test('a silent connection is given up, and any answer keeps it', { timeout }, async (t) => {
+  const { http } = await startStack(t);
+  const [page] = await openPages(await startBrowser(t), http);
+  const heard = [];
+  const sockets = [];
+  await page.routeWebSocket(/./, (socket) => {
+    sockets.push(socket);
+    socket.onMessage((message) => heard.push(JSON.parse(message).action));
+  });
+  await page.clock.install();
+  await page.reload();
+  await state(page, 'Connected').waitFor();
+  const hears = async (count) => {
+    while (heard.length < count) await page.evaluate(() => null);
+    assert.deepEqual(heard, Array(count).fill('whoami'));
+  };
+  await hears(1);
+  await page.clock.fastForward('05:00');
+  await hears(2);
+  // API Gateway's own answer to a message too many.
+  sockets[0].send(JSON.stringify({ message: 'Too Many Requests', connectionId: 'c', requestId: 'r' }));
+  sockets[0].send(JSON.stringify({ type: 'error', code: 'seen', detail: 'it has been read' }));
+  await page.getByText('it has been read').waitFor();
+  await page.clock.fastForward('04:30');
+  assert.equal(await state(page, 'Connected').count(), 1);
+  await page.clock.fastForward('00:30');
+  await hears(3);
+  await page.clock.fastForward('00:31');
+  await page.getByText('Nothing came back.').waitFor();
 });
 
 test('a ledger is drawn as it fills, and can be cancelled', { timeout }, async (t) => {
@@ -158,6 +210,17 @@ test('the token goes with the handshake and with what is published', { timeout }
   const posted = page.waitForRequest('**/orders');
   await order(page);
   assert.equal((await posted).headers().authorization, 'Bearer head.claims.signature');
+  await page.getByLabel('Token').fill('not a token');
+  // Nothing is published with what would not connect.
+  const requests = [];
+  page.on('request', (request) => requests.push(request.url()));
+  await order(page);
+  await page.locator('#token[aria-invalid="true"]').waitFor();
+  await page.getByText('The token under Connection is not right yet.').first().waitFor();
+  assert.deepEqual(requests.filter((url) => url.endsWith('/orders')), []);
+  await page.getByLabel('Token').fill('');
+  await page.getByRole('button', { name: 'Connect anew' }).click();
+  await page.locator('#token:not([aria-invalid])').waitFor();
   await page.getByLabel('Token').fill('not a token');
   await page.getByRole('button', { name: 'Connect anew' }).click();
   await page.locator('#token[aria-invalid="true"]').waitFor();
