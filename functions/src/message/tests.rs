@@ -264,8 +264,8 @@ async fn a_change_that_crosses_with_others_is_tried_again() {
     let refusal = stage.refusal_of(unsubscribe(&["news"])).await;
     assert_eq!(refusal, "unavailable");
     let took = started.elapsed();
-    let expected = RELISTEN_PATIENCE - LONGEST_PAUSE..=RELISTEN_PATIENCE;
-    assert!(expected.contains(&took), "{took:?}");
+    let fits = took <= RELISTEN_PATIENCE && took + LONGEST_PAUSE >= RELISTEN_PATIENCE;
+    assert!(fits, "{took:?}");
     assert_eq!(stage.topics().await, ["news", "stocks/AAPL"]);
 }
 
