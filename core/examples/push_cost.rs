@@ -24,7 +24,7 @@ use fanout_core::clock::Clock;
 use fanout_core::connection::{ConnectionId, Recipient};
 use fanout_core::fanout::pacer::{Pacer, Share};
 use fanout_core::fanout::{FanOut, Job, Ports, Settings, retry};
-use fanout_core::ledger::{Begun, Entry, Lease, Ledger, LedgerError, Progress};
+use fanout_core::ledger::{Begun, Entry, Freshness, Lease, Ledger, LedgerError, Progress};
 use fanout_core::notification::NotificationId;
 use fanout_core::push::{PushOutcome, Pusher};
 use fanout_core::store::{Forget, StoreError};
@@ -202,7 +202,7 @@ impl Ledger for Made {
         Ok(())
     }
 
-    async fn is_cancelled(&self, _: NotificationId) -> Result<bool, StoreError> {
+    async fn is_cancelled(&self, _: NotificationId, _: Freshness) -> Result<bool, StoreError> {
         Ok(false)
     }
 }

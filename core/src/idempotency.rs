@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 /// The longest key, in characters (all of them ASCII).
 pub const MAX_KEY_LENGTH: usize = 255;
-/// How long a key is kept: for this long a repeated request is known again.
+/// How long a key is kept at most: for this long a repeated request is known
+/// again, unless notifications themselves are kept shorter.
 pub const KEPT_FOR: Duration = Duration::from_hours(24);
 
 /// A caller's key, and what it was sent with.
@@ -31,8 +32,8 @@ impl IdempotencyKey {
     ///
     /// # Errors
     /// `key` is empty, too long, or not printable ASCII.
-    pub fn new(caller: &str, key: &str, request: &[&[u8]]) -> Result<Self, InvalidKey> {
-        let is_printable = key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    pub fn new(caller: &str, key: &[u8], request: &[&[u8]]) -> Result<Self, InvalidKey> {
+        let is_printable = key.iter().all(|byte| (b' '..=b'~').contains(byte));
         if !is_printable {
             return Err(InvalidKey("others".to_owned()));
         }
@@ -40,7 +41,7 @@ impl IdempotencyKey {
             return Err(InvalidKey(key.len().to_string()));
         }
         Ok(Self {
-            name: digest(&[caller.as_bytes(), key.as_bytes()]),
+            name: digest(&[caller.as_bytes(), key]),
             fingerprint: digest(request),
         })
     }
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     fn key(caller: &str, key: &str, body: &str) -> IdempotencyKey {
-        IdempotencyKey::new(caller, key, &[b"/orders", body.as_bytes()]).unwrap()
+        IdempotencyKey::new(caller, key.as_bytes(), &[b"/orders", body.as_bytes()]).unwrap()
     }
 
     #[test]
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_key_is_printable_and_of_bounded_length() {
-        let check = |key: &str| IdempotencyKey::new("", key, &[]).map(|_| ());
+        let check = |key: &str| IdempotencyKey::new("", key.as_bytes(), &[]).map(|_| ());
         assert_eq!(check(&"k".repeat(255)), Ok(()));
         assert_eq!(check(""), Err(InvalidKey("0".to_owned())));
         assert_eq!(check(&"k".repeat(256)), Err(InvalidKey("256".to_owned())));

@@ -173,6 +173,16 @@ pub enum LedgerError {
     Store(#[from] StoreError),
 }
 
+/// How fresh an answer must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// It knows of everything that was written before.
+    Latest,
+    /// What was written within about the last second it may not know of: for
+    /// who asks again. On `DynamoDB` this costs half.
+    Recent,
+}
+
 /// Keeps what became of notifications.
 pub trait Ledger {
     /// Takes the lease on a part until `until`, unless somebody holds it at
@@ -195,5 +205,6 @@ pub trait Ledger {
     fn is_cancelled(
         &self,
         id: NotificationId,
+        freshness: Freshness,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }

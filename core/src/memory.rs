@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::connection::{Connection, ConnectionId, Recipient};
 use crate::idempotency::{IdempotencyKey, KEPT_FOR};
 use crate::ledger::{
-    Begun, Entry, Lease, Ledger, LedgerError, PartStanding, PartState, PartSummary, Progress,
-    Record, Standing,
+    Begun, Entry, Freshness, Lease, Ledger, LedgerError, PartStanding, PartState, PartSummary,
+    Progress, Record, Standing,
 };
 use crate::notification::{Notification, NotificationId};
 use crate::notifications::{Notifications, Recorded};
@@ -250,7 +250,7 @@ impl Notifications for MemoryStore {
         if let Some(key) = key {
             let is_kept = |row: &&KeyRow| row.accepted_at + KEPT_FOR > notification.time;
             if let Some(earlier) = tables.keys.get(key.name()).filter(is_kept) {
-                return Ok(tables.recorded_before(key, earlier));
+                return tables.recorded_before(key, earlier);
             }
             let row = KeyRow {
                 fingerprint: key.fingerprint().to_owned(),
@@ -357,7 +357,7 @@ impl Ledger for MemoryStore {
         Ok(())
     }
 
-    async fn is_cancelled(&self, id: NotificationId) -> Result<bool, StoreError> {
+    async fn is_cancelled(&self, id: NotificationId, _: Freshness) -> Result<bool, StoreError> {
         let tables = self.tables();
         let row = tables.notifications.get(&id);
         Ok(row.is_some_and(|row| row.cancel_requested_at.is_some()))
@@ -365,20 +365,31 @@ impl Ledger for MemoryStore {
 }
 
 impl Tables {
-    fn recorded_before(&self, key: &IdempotencyKey, earlier: &KeyRow) -> Recorded {
+    fn recorded_before(
+        &self,
+        key: &IdempotencyKey,
+        earlier: &KeyRow,
+    ) -> Result<Recorded, StoreError> {
         let Some(id) = earlier
             .recorded
             .filter(|_| earlier.fingerprint == key.fingerprint())
         else {
-            return Recorded::OtherRequest;
+            return Ok(Recorded::OtherRequest);
         };
-        let row = self.notifications.get(&id);
-        let row = row.filter(|_| !earlier.is_enqueued);
-        Recorded::Again {
+        let not_enqueued = if earlier.is_enqueued {
+            None
+        } else {
+            let row = self.notifications.get(&id).ok_or_else(|| StoreError {
+                operation: "read what was recorded under an idempotency key",
+                detail: format!("notification {id} is not there"),
+            })?;
+            Some(Box::new(row.notification.clone()))
+        };
+        Ok(Recorded::Again {
             id,
             accepted_at: earlier.accepted_at,
-            not_enqueued: row.map(|row| Box::new(row.notification.clone())),
-        }
+            not_enqueued,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -13,8 +13,10 @@ use crate::topic::Topic;
 
 /// The id of a notification: a `UUIDv7`, so that ids sort by time.
 ///
-/// It is the same for every subscriber and on every redelivery; a client drops
-/// duplicates by it.
+/// It is the same for every subscriber and on every redelivery. It names the
+/// notification in the ledger; in the frame it is the event's `id`, unless the
+/// publisher sent a `CloudEvent`, which keeps its own. What a client drops
+/// duplicates by is the event's `source` and `id` together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NotificationId(Uuid);
@@ -103,13 +105,23 @@ pub struct Draft {
     pub event_type: String,
     /// Whom it is for.
     pub target: Target,
-    /// What happened, as the subscriber will see it.
-    pub data: Value,
+    /// What happened, as the subscriber will see it; `None` for an event
+    /// without data, or with `data_base64` among its attributes.
+    pub data: Option<Value>,
     /// Context attributes of the `CloudEvent` that the publisher chose itself,
     /// in place of ours or beside them: `id`, `source`, `time`, extensions.
     pub attributes: Map<String, Value>,
-    /// After this many seconds it is not pushed any more.
-    pub ttl_seconds: Option<u32>,
+    /// When it is not pushed any more; `None` for never.
+    pub expiry: Option<Expiry>,
+}
+
+/// When a notification expires.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// So many seconds after it was accepted.
+    AfterSeconds(u32),
+    /// At this time, which may have passed.
+    At(Timestamp),
 }
 
 impl Draft {
@@ -118,9 +130,9 @@ impl Draft {
         Self {
             event_type: event_type.into(),
             target,
-            data,
+            data: Some(data),
             attributes: Map::new(),
-            ttl_seconds: None,
+            expiry: None,
         }
     }
 }
@@ -146,13 +158,16 @@ impl Notification {
     pub fn accept(draft: Draft, source: &str, now: Timestamp) -> Self {
         let id = NotificationId::generate(now);
         let frame = frame(id, source, now, &draft);
-        let ttl = draft.ttl_seconds.map(i64::from);
+        let expires_at = draft.expiry.map(|expiry| match expiry {
+            Expiry::AfterSeconds(seconds) => now + SignedDuration::from_secs(seconds.into()),
+            Expiry::At(time) => time,
+        });
         Self {
             id,
             time: now,
             target: draft.target,
             frame,
-            expires_at: ttl.map(|ttl| now + jiff::SignedDuration::from_secs(ttl)),
+            expires_at,
         }
     }
 }
@@ -173,10 +188,12 @@ fn frame(id: NotificationId, source: &str, time: Timestamp, draft: &Draft) -> St
     if let Some(topic) = draft.target.topic() {
         set("subject", topic.as_str().into());
     }
-    set("datacontenttype", "application/json".into());
+    if draft.data.is_some() {
+        set("datacontenttype", "application/json".into());
+    }
     event.extend(draft.attributes.clone());
-    if !event.contains_key("data_base64") {
-        event.insert("data".to_owned(), draft.data.clone());
+    if let Some(data) = &draft.data {
+        event.insert("data".to_owned(), data.clone());
     }
     Value::Object(event).to_string()
 }
@@ -192,7 +209,7 @@ mod tests {
 
     fn draft(target: Target) -> Draft {
         Draft {
-            ttl_seconds: Some(60),
+            expiry: Some(Expiry::AfterSeconds(60)),
             ..Draft::new("book.ordered", target, json!({"bookId": 123}))
         }
     }
@@ -220,6 +237,26 @@ mod tests {
         let accepted = Notification::accept(draft(Target::Everyone), "/orders", at(0));
         let frame: Value = serde_json::from_str(&accepted.frame).unwrap();
         assert_eq!(frame.get("subject"), None);
+    }
+
+    #[test]
+    fn an_event_without_data_has_none_in_its_frame() {
+        let mut draft = draft(Target::Everyone);
+        draft.data = None;
+        let accepted = Notification::accept(draft, "/orders", at(0));
+        let frame: Value = serde_json::from_str(&accepted.frame).unwrap();
+        assert_eq!(
+            (frame.get("data"), frame.get("datacontenttype")),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn a_notification_expires_at_the_time_that_was_asked_for() {
+        let mut draft = draft(Target::Everyone);
+        draft.expiry = Some(Expiry::At(at(5_250)));
+        let accepted = Notification::accept(draft, "/orders", at(5_000));
+        assert_eq!(accepted.expires_at, Some(at(5_250)));
     }
 
     #[test]

@@ -29,7 +29,13 @@ pub enum Recorded {
 /// Keeps notifications, and tells where they stand.
 pub trait Notifications {
     /// Records a notification, once, before it is enqueued. With a key, either
-    /// both are recorded or neither.
+    /// both are recorded or neither; the key is kept from the notification's
+    /// time for [`KEPT_FOR`](crate::idempotency::KEPT_FOR), or for as long as
+    /// notifications are where that is shorter.
+    ///
+    /// # Errors
+    /// The store failed, or what was recorded under the key and has yet to be
+    /// enqueued cannot be read.
     fn record(
         &self,
         notification: &Notification,
@@ -37,7 +43,8 @@ pub trait Notifications {
     ) -> impl Future<Output = Result<Recorded, StoreError>> + Send;
 
     /// Claims a key at `now` for the request that it was sent with; returns
-    /// whether it was free, or claimed for the same request.
+    /// whether it was free, or claimed for the same request. A claim that is
+    /// repeated is kept no longer than the first.
     fn claim(
         &self,
         key: &IdempotencyKey,

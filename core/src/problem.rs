@@ -118,7 +118,7 @@ impl Problem {
             "idempotency_key_reused",
             "The Idempotency-Key was used for another request",
             "within the last 24 hours another request was made under this key; \
-             nothing was sent"
+             this one sent nothing"
                 .to_owned(),
         )
     }
@@ -145,7 +145,8 @@ impl Problem {
         )
     }
 
-    /// 409: everybody whom the notification was for is settled.
+    /// 409: everybody whom the notification was for is settled, and none has
+    /// failed.
     #[must_use]
     pub fn already_ended(id: &str) -> Self {
         Self::new(

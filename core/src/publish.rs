@@ -2,6 +2,7 @@
 
 mod cloud_event;
 mod fields;
+pub mod media_type;
 mod notification;
 mod order;
 

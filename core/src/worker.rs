@@ -18,7 +18,9 @@ use crate::audience::{Audience, Slice};
 use crate::clock::Clock;
 use crate::fanout::pacer::Pacer;
 use crate::fanout::{self, Effort, Ending, FanOut, Job, Ports, Report};
-use crate::ledger::{Begun, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress};
+use crate::ledger::{
+    Begun, Entry, Freshness, Lease, Ledger, LedgerError, PartState, PartSummary, Progress,
+};
 use crate::notification::Target;
 use crate::push::Pusher;
 use crate::queue::{Lane, QueueError, TaskQueue};
@@ -165,7 +167,9 @@ where
             .begin(&lease, self.clock.now(), delivery.deadline);
         // The first page is read while the lease is taken: for a small audience
         // the two round trips are most of what there is to wait for.
-        let cancelled = self.store.is_cancelled(task.notification_id);
+        let cancelled = self
+            .store
+            .is_cancelled(task.notification_id, Freshness::Latest);
         let (begun, survey, cancelled) =
             futures::join!(lease_taken, self.survey(&task.work), cancelled);
         let resumed = match begun? {

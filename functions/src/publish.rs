@@ -31,6 +31,7 @@ use futures::stream::{self, StreamExt as _};
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use lambda_runtime::Error;
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{error, info};
 
 use self::answer::Response;
@@ -46,10 +47,25 @@ type Request = ApiGatewayV2httpRequest;
 const SOCKET_TIMEOUT: Duration = Duration::from_secs(3);
 /// How many notifications of a batch are published at once.
 const PUBLISHED_AT_ONCE: usize = 16;
+/// How long an answer may take. An HTTP API waits for 30 seconds, and tells its
+/// caller nothing then
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>).
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// For how long notifications of a batch are begun: those that are have the time
+/// to end, and the answer says of all what became of them.
+const BEGIN_ITEMS_WITHIN: Duration = Duration::from_secs(12);
+/// When those that are begun are given up.
+const END_ITEMS_WITHIN: Duration = Duration::from_secs(18);
+
+const NOT_BEGUN: &str = "not begun: the others of the batch took all the time";
+const GIVEN_UP: &str = "given up: it took too long, and may have been published; made again \
+     under its Idempotency-Key, where it has one, the batch is published once";
 
 /// Handles the HTTP API's requests.
 #[derive(Clone, Debug)]
 pub struct Publish<S, Q, K> {
+    /// Where notifications and connections are stored.
+    pub store: S,
     /// Accepts notifications.
     pub publisher: Publisher<S, Q>,
     /// The gateway's view of connections.
@@ -73,11 +89,14 @@ where
         let preflight = origins.and_then(|_| cors::preflight(method, &request.headers));
         let mut response = match preflight {
             Some(preflight) => preflight,
-            None => self.answer(request).await.unwrap_or_else(|problem| {
-                let Problem { code, status, .. } = problem;
-                info!(code, status, "request refused");
-                answer::problem(&problem)
-            }),
+            None => self
+                .answer_in_time(request)
+                .await
+                .unwrap_or_else(|problem| {
+                    let Problem { code, status, .. } = problem;
+                    info!(code, status, "request refused");
+                    answer::problem(&problem)
+                }),
         };
         if let Some(origins) = origins {
             origins.allow(&request.headers, &mut response);
@@ -85,7 +104,18 @@ where
         response
     }
 
+    async fn answer_in_time(&self, request: &Request) -> Result<Response, Problem> {
+        let answer = timeout(ANSWER_WITHIN, self.answer(request)).await;
+        answer.unwrap_or_else(|_| {
+            error!(?ANSWER_WITHIN, "request was not answered in time");
+            Err(Problem::unavailable(
+                "the request took too long and was given up; what it asked for may have been done",
+            ))
+        })
+    }
+
     async fn answer(&self, request: &Request) -> Result<Response, Problem> {
+        let received_at = Instant::now();
         let method = &request.request_context.http.method;
         let path = request.raw_path.as_deref().unwrap_or("/");
         let route = routes::find(method, path)?;
@@ -93,7 +123,7 @@ where
         match route {
             Route::Order => self.publish(request, &caller, Self::parse_order).await,
             Route::Notify => self.publish(request, &caller, Self::parse).await,
-            Route::NotifyMany => self.publish_many(request, &caller).await,
+            Route::NotifyMany => self.publish_many(request, &caller, received_at).await,
             Route::Show { id } => Ok(answer::json(200, &self.standing(&id).await?)),
             Route::Cancel { id } => self.cancel(&id).await,
             Route::Inspect { id } => self.inspect(&id).await,
@@ -119,18 +149,30 @@ where
         Ok(response)
     }
 
-    async fn publish_many(&self, request: &Request, caller: &Caller) -> Result<Response, Problem> {
+    async fn publish_many(
+        &self,
+        request: &Request,
+        caller: &Caller,
+        received_at: Instant,
+    ) -> Result<Response, Problem> {
         received::expect_json(&request.headers)?;
         let body = received::body_of(request)?;
         let key = received::key_of(request, caller.scope_key(), &body)?;
         let drafts = parse_batch(&body)?;
-        if let Some(key) = &key {
+        // What is refused as a whole leaves its key free.
+        let is_any_valid = drafts.iter().any(Result::is_ok);
+        if let Some(key) = key.as_ref().filter(|_| is_any_valid) {
             let claimed = self.publisher.claim(key).await;
             claimed.map_err(|error| problem_of(&error))?;
         }
         let publishing = drafts.into_iter().enumerate().map(async |(n, draft)| {
-            let key = key.as_ref().map(|key| key.of_item(n));
-            self.publish_one(draft?, key.as_ref()).await
+            let (draft, key) = (draft?, key.as_ref().map(|key| key.of_item(n)));
+            if received_at + BEGIN_ITEMS_WITHIN <= Instant::now() {
+                return Err(Problem::unavailable(NOT_BEGUN));
+            }
+            let publishing = self.publish_one(draft, key.as_ref());
+            let published = timeout_at(received_at + END_ITEMS_WITHIN, publishing).await;
+            published.unwrap_or_else(|_| Err(Problem::unavailable(GIVEN_UP)))
         });
         let results: Vec<_> = stream::iter(publishing)
             .buffered(PUBLISHED_AT_ONCE)
@@ -159,15 +201,14 @@ where
     /// Reads a notification in one of the forms that it may have.
     fn parse(&self, request: &Request, body: &[u8]) -> Result<Draft, Problem> {
         let headers = &request.headers;
-        let now = self.publisher.clock.now();
         match received::kind_of(headers)? {
             Kind::Json => parse_notification(body),
-            Kind::StructuredEvent => parse_event(body, now),
+            Kind::StructuredEvent => parse_event(body),
             Kind::BinaryEvent => {
                 let content_type = headers.get(CONTENT_TYPE);
                 let content_type = content_type.and_then(|declared| declared.to_str().ok());
                 let attributes = received::event_attributes(headers)?;
-                parse_binary_event(attributes, content_type, body, now)
+                parse_binary_event(attributes, content_type, body)
             }
         }
     }
@@ -176,7 +217,7 @@ where
         // What is no id at all was never recorded either.
         let unknown = || Problem::no_such_notification(id);
         let id: NotificationId = id.parse().map_err(|_| unknown())?;
-        let standing = self.publisher.notifications.standing(id).await;
+        let standing = self.store.standing(id).await;
         let standing = standing.map_err(|error| {
             error!(notification_id = %id, %error, "ledger was not read");
             Problem::unavailable("the ledger could not be read")
@@ -186,11 +227,11 @@ where
 
     async fn cancel(&self, id: &str) -> Result<Response, Problem> {
         let mut standing = self.standing(id).await?;
-        if standing.state.is_ended() {
+        if !standing.state.is_cancellable() {
             return Err(Problem::already_ended(id));
         }
         let (id, now) = (standing.id, self.publisher.clock.now());
-        let cancelled = self.publisher.notifications.cancel(id, now).await;
+        let cancelled = self.store.cancel(id, now).await;
         let is_known = cancelled.map_err(|error| {
             error!(notification_id = %id, %error, "notification was not cancelled");
             Problem::unavailable("the notification could not be cancelled; it may go on")
@@ -207,7 +248,7 @@ where
         let topic: Topic = topic
             .parse()
             .map_err(|error: TopicError| Problem::invalid_topic(error.to_string()))?;
-        let count = self.publisher.notifications.count(&topic).await;
+        let count = self.store.count(&topic).await;
         let connections = count.map_err(|error| {
             error!(%topic, %error, "listeners were not counted");
             Problem::unavailable("the topic's listeners could not be counted")
@@ -244,13 +285,16 @@ fn problem_of(error: &PublishError) -> Problem {
         PublishError::KeyReused => Problem::idempotency_key_reused(),
         PublishError::Record(error) => {
             error!(%error, "notification was not recorded");
-            Problem::unavailable("the notification could not be recorded; nothing was sent")
+            Problem::unavailable(
+                "the notification could not be recorded; this request sent nothing",
+            )
         }
         PublishError::Enqueue(error) => {
             error!(%error, "notification was not enqueued");
             Problem::unavailable(
-                "the notification could not be enqueued; it may not be sent, unless you \
-                 try again with the same Idempotency-Key",
+                "the notification was recorded, but perhaps not enqueued: it may be sent, or \
+                 not; a request that had an Idempotency-Key, made again with the same one, \
+                 sends it once",
             )
         }
     }
@@ -266,9 +310,11 @@ pub async fn run() -> Result<(), Error> {
     let config = aws::load_config().await;
     let clock = Clock::System;
     let sockets = ManagementApi::new(&config, &settings.management_endpoint, SOCKET_TIMEOUT);
+    let store = Store::new(&config, settings.store, clock);
     let publish = Publish {
+        store: store.clone(),
         publisher: Publisher {
-            notifications: Store::new(&config, settings.store, clock),
+            notifications: store,
             queue: Queues::new(&config, settings.queues),
             clock,
             source: settings.event_source,

@@ -1,4 +1,5 @@
-//! The three tables, as the audience, the registry and the ledger.
+//! The three tables, as the registry of connections and the audiences in it,
+//! and as the notifications with their ledger and the idempotency keys.
 
 mod attributes;
 mod audience;

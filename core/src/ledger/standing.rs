@@ -101,6 +101,16 @@ impl State {
             Self::Done | Self::Expired | Self::Cancelled | Self::Failed => true,
         }
     }
+
+    /// Whether there may be something left to cancel: also of what failed,
+    /// because whoever waits in the dead-letter queue may be redriven.
+    #[must_use]
+    pub fn is_cancellable(self) -> bool {
+        match self {
+            Self::Accepted | Self::InProgress | Self::Failed => true,
+            Self::Done | Self::Expired | Self::Cancelled => false,
+        }
+    }
 }
 
 impl Standing {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fields::{Fields, MAX_TTL_SECONDS, name_of, positive, text};
 use crate::connection::ConnectionId;
-use crate::notification::{Draft, Target};
+use crate::notification::{Draft, Expiry, Target};
 use crate::problem::{FieldError, Problem};
 use crate::topic::{MAX_ID_LENGTH as MAX_NAME_LENGTH, Topic, TopicError};
 
@@ -59,7 +59,9 @@ fn read(notification: Value) -> Result<Draft, Problem> {
     let errors = fields.finish();
     match (event_type, data, target.flatten(), errors.is_empty()) {
         (Some(event_type), Some(data), Some(target), true) => Ok(Draft {
-            ttl_seconds: ttl_seconds.and_then(|ttl| u32::try_from(ttl).ok()),
+            expiry: ttl_seconds
+                .and_then(|ttl| u32::try_from(ttl).ok())
+                .map(Expiry::AfterSeconds),
             ..Draft::new(event_type, target, data)
         }),
         _ => Err(Problem::invalid_fields(errors)),
@@ -196,7 +198,7 @@ mod tests {
             json!({"type": "t", "data": 1, "target": "everyone", "ttlSeconds": ttl}).to_string()
         };
         let draft = parse(body(60).as_bytes()).unwrap();
-        assert_eq!(draft.ttl_seconds, Some(60));
+        assert_eq!(draft.expiry, Some(Expiry::AfterSeconds(60)));
         let problem = parse(body(604_801).as_bytes()).unwrap_err();
         assert_eq!(problem.errors[0].pointer, "/ttlSeconds");
     }

@@ -5,10 +5,14 @@ use serde_json::json;
 use super::fields::{Fields, positive, text};
 use crate::notification::{Draft, Target};
 use crate::problem::Problem;
-use crate::topic::Topic;
+use crate::topic::{MAX_TOPIC_LENGTH, Topic};
 
 const EVENT_TYPE: &str = "book.ordered";
 const MAX_TITLE_LENGTH: usize = 500;
+/// What the topic of a merchant begins with.
+const MERCHANT: &str = "merchant:";
+/// The longest id of a merchant, in characters: its topic is a topic's name.
+const MAX_MERCHANT_ID_LENGTH: usize = MAX_TOPIC_LENGTH - MERCHANT.len();
 const MAX_QUANTITY: u64 = 1_000_000;
 /// The largest integer that JavaScript's numbers hold exactly: what is beyond
 /// would reach a browser as another book.
@@ -37,8 +41,8 @@ pub fn parse(body: &[u8]) -> Result<Draft, Problem> {
         positive(MAX_QUANTITY),
     );
     let merchant = fields.optional("merchantId", |value| {
-        let id = text(MAX_TITLE_LENGTH)(value)?;
-        let topic: Topic = format!("merchant:{id}")
+        let id = text(MAX_MERCHANT_ID_LENGTH)(value)?;
+        let topic: Topic = format!("{MERCHANT}{id}")
             .parse()
             .map_err(|error| format!("cannot be a topic: {error}"))?;
         Ok((id, topic))
@@ -88,14 +92,17 @@ mod tests {
         assert_eq!(draft.event_type, "book.ordered");
         assert_eq!(draft.target, Target::Everyone);
         let expected = json!({"bookId": 123, "title": "The Pragmatic Programmer", "quantity": 1});
-        assert_eq!(draft.data, expected);
+        assert_eq!(draft.data, Some(expected));
     }
 
     #[test]
     fn whole_numbers_may_be_written_with_a_fraction_of_zero() {
         let draft = parse(br#"{"bookId":123.0,"title":"T","quantity":1e2}"#).unwrap();
-        assert_eq!(draft.data["bookId"], 123);
-        assert_eq!(draft.data["quantity"], 100);
+        let data = draft.data.unwrap();
+        assert_eq!(
+            (&data["bookId"], &data["quantity"]),
+            (&json!(123), &json!(100))
+        );
         check_refused(
             r#"{"bookId":1.5,"title":"T","quantity":1}"#,
             422,
@@ -112,7 +119,18 @@ mod tests {
         let draft = parse(body).unwrap();
         let topic = "merchant:42".parse().unwrap();
         assert_eq!(draft.target, Target::Topic { topic });
-        assert_eq!(draft.data["merchantId"], json!("42"));
+        assert_eq!(draft.data.unwrap()["merchantId"], json!("42"));
+    }
+
+    #[test]
+    fn a_merchants_id_is_as_long_as_a_topic_allows() {
+        let body = |length: usize| {
+            let id = "m".repeat(length);
+            format!(r#"{{"bookId":1,"title":"T","quantity":1,"merchantId":"{id}"}}"#)
+        };
+        assert!(parse(body(119).as_bytes()).is_ok());
+        let detail = "at most 119 characters, got 120";
+        check_refused(&body(120), 422, &[("/merchantId", detail)]);
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn draft() -> Draft {
 }
 
 fn key(body: &str) -> IdempotencyKey {
-    IdempotencyKey::new("caller", "key", &[body.as_bytes()]).unwrap()
+    IdempotencyKey::new("caller", b"key", &[body.as_bytes()]).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -109,7 +109,7 @@ async fn a_claim_holds_for_one_request() {
 async fn what_is_too_large_is_not_recorded() {
     let publisher = publisher();
     let mut large = draft();
-    large.data = json!("x".repeat(1_024));
+    large.data = Some(json!("x".repeat(1_024)));
     let refused = publisher.publish(large, Some(&key("a"))).await;
     assert!(matches!(refused, Err(PublishError::TooLarge { .. })));
     // The key is still free.

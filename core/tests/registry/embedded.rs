@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider};
 use dynoxide::Database;
 use fanout_core::aws::dynamodb::{Settings, Store, Tables};
 use fanout_core::clock::Clock;
+use fanout_core::notification::NotificationId;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -16,10 +17,18 @@ use crate::SHARDS;
 
 /// Creates the tables and returns a store over them, and the server.
 pub(crate) async fn dynamodb() -> (Store, JoinSet<()>) {
+    // Longer than keys are kept.
+    dynamodb_keeping(Duration::from_hours(48)).await.0
+}
+
+/// Creates the tables, in which notifications are kept for so long; returns
+/// them beside a store over them and the server.
+pub(crate) async fn dynamodb_keeping(retention: Duration) -> ((Store, JoinSet<()>), Database) {
     let database = Database::memory().unwrap();
     for table in [
         table("connections", "connectionId", None),
         table("subscriptions", "topicShard", Some("connectionId")),
+        table("notifications", "notificationId", Some("part")),
     ] {
         database
             .create_table(serde_json::from_value(table).unwrap())
@@ -28,7 +37,7 @@ pub(crate) async fn dynamodb() -> (Store, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut server = JoinSet::new();
-    server.spawn(dynoxide::server::serve_on(listener, database));
+    server.spawn(dynoxide::server::serve_on(listener, database.clone()));
     let credentials = Credentials::new("id", "secret", None, None, "test");
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -44,10 +53,21 @@ pub(crate) async fn dynamodb() -> (Store, JoinSet<()>) {
             notifications: "notifications".to_owned(),
         },
         topic_shards: SHARDS,
-        retention: Duration::from_hours(1),
+        retention,
     };
     let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
-    (Store::new(&config, settings, clock), server)
+    let store = Store::new(&config, settings, clock);
+    ((store, server), database)
+}
+
+/// Deletes the row of a notification, and nothing else.
+pub(crate) fn delete_notification(database: &Database, id: NotificationId) {
+    let request = json!({
+        "TableName": "notifications",
+        "Key": {"notificationId": {"S": id.to_string()}, "part": {"S": "notification"}},
+    });
+    let request = serde_json::from_value(request).unwrap();
+    database.delete_item(request).unwrap();
 }
 
 fn table(name: &str, partition_key: &str, sort_key: Option<&str>) -> Value {

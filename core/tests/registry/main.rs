@@ -1,5 +1,5 @@
-//! What every registry of connections promises, held by the one in memory and
-//! by the one in `DynamoDB`.
+//! What every registry of connections promises, and every store of
+//! notifications, held by those in memory and by those in `DynamoDB`.
 
 #![expect(
     clippy::unwrap_used,
@@ -49,6 +49,9 @@ macro_rules! promises {
         }
     };
 }
+
+// Below the macro, because it uses it.
+mod notifications;
 
 promises! {
     topics_come_and_go_with_their_subscriptions,

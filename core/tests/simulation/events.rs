@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanout_core::connection::ConnectionId;
-use fanout_core::notification::{Draft, Notification, NotificationId, Target};
+use fanout_core::notification::{Draft, Expiry, Notification, NotificationId, Target};
 use fanout_core::queue::Lane;
 use fanout_core::task::{Part, Task, Work};
 use serde_json::json;
@@ -145,7 +145,7 @@ fn put(world: &World, state: &mut State, publish: Publish) -> NotificationId {
         }
     };
     let draft = Draft {
-        ttl_seconds: publish.ttl_seconds,
+        expiry: publish.ttl_seconds.map(Expiry::AfterSeconds),
         ..Draft::new("simulated", target, json!({}))
     };
     let notification = Notification::accept(draft, "/simulation", world.clock.now());

@@ -7,8 +7,8 @@ use std::ops::Bound;
 use fanout_core::audience::{Audience, Cursor, Page, Slice};
 use fanout_core::connection::{ConnectionId, Recipient};
 use fanout_core::ledger::{
-    Begun, Entry, Lease, Ledger, LedgerError, PartStanding, PartState, PartSummary, Progress,
-    Record, Standing,
+    Begun, Entry, Freshness, Lease, Ledger, LedgerError, PartStanding, PartState, PartSummary,
+    Progress, Record, Standing,
 };
 use fanout_core::notification::NotificationId;
 use fanout_core::store::{Forget, StoreError};
@@ -258,7 +258,7 @@ impl Ledger for Client {
         }
     }
 
-    async fn is_cancelled(&self, id: NotificationId) -> Result<bool, StoreError> {
+    async fn is_cancelled(&self, id: NotificationId, _: Freshness) -> Result<bool, StoreError> {
         self.state().witness.look_up_called(self.delivery);
         let look_up = move |state: &mut State, _| {
             let row = state.tables.notifications.get(&id);

@@ -37,7 +37,8 @@ pub struct Caller(String);
 
 impl Caller {
     /// Returns what is this caller's alone: a token's issuer and subject, an
-    /// ARN, or nothing where anyone may call. Not for logs.
+    /// ARN without the name of a session, or nothing where anyone may call. Not
+    /// for logs.
     #[must_use]
     pub fn scope_key(&self) -> &str {
         &self.0
@@ -75,12 +76,23 @@ impl Callers {
 fn signer(request: &ApiGatewayV2httpRequest) -> Result<Caller, Problem> {
     let authorizer = request.request_context.authorizer.as_ref();
     let arn = authorizer.and_then(|authorizer| authorizer.iam.as_ref()?.user_arn.clone());
-    arn.map(Caller).ok_or_else(|| {
+    arn.map(|arn| Caller(without_session(&arn).to_owned())).ok_or_else(|| {
         error!(
             "request without requestContext.authorizer.iam: the route does not ask for a signature"
         );
         Problem::forbidden("the API is not set up to tell who calls it")
     })
+}
+
+/// Cuts the session off the ARN of a role that is assumed: another session of
+/// the same role, such as that of a new Lambda environment, is the same caller
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>).
+fn without_session(arn: &str) -> &str {
+    match arn.rsplit_once('/') {
+        // Role names have no slash here: only the session follows one.
+        Some((role, _)) if role.contains(":assumed-role/") => role,
+        _ => arn,
+    }
 }
 
 async fn bearer(verifier: &Verifier, headers: &HeaderMap) -> Result<Caller, Problem> {
@@ -220,9 +232,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_signer_is_named_by_its_arn_and_must_be_there() {
-        let arn = "arn:aws:sts::123456789012:assumed-role/orders/session";
-        let context = json!({"requestContext": {"authorizer": {"iam": {"userArn": arn}}}});
-        assert_eq!(identify(&Callers::Iam, &context).await, Ok(arn.to_owned()));
+        for (arn, expected) in [
+            (
+                "arn:aws:sts::123456789012:assumed-role/orders/session",
+                "arn:aws:sts::123456789012:assumed-role/orders",
+            ),
+            (
+                "arn:aws-cn:sts::123456789012:assumed-role/orders/another",
+                "arn:aws-cn:sts::123456789012:assumed-role/orders",
+            ),
+            (
+                "arn:aws:iam::123456789012:user/team/ann",
+                "arn:aws:iam::123456789012:user/team/ann",
+            ),
+            (
+                "arn:aws:sts::123456789012:federated-user/ann",
+                "arn:aws:sts::123456789012:federated-user/ann",
+            ),
+        ] {
+            let context = json!({"requestContext": {"authorizer": {"iam": {"userArn": arn}}}});
+            let caller = identify(&Callers::Iam, &context).await;
+            assert_eq!(caller, Ok(expected.to_owned()));
+        }
         assert_eq!(identify(&Callers::Iam, &json!({})).await, Err((403, None)));
     }
 

@@ -14,6 +14,9 @@ use tracing::{error, info, warn};
 use super::Publish;
 use super::answer::{self, Response};
 
+/// The longest id of a connection, in characters.
+const MAX_ID_LENGTH: usize = 128;
+
 /// A connection as it is shown: what the gateway says of it, and what is
 /// stored of it.
 #[derive(Debug, Serialize)]
@@ -36,7 +39,7 @@ where
     K: Sockets,
 {
     pub(super) async fn inspect(&self, id: &str) -> Result<Response, Problem> {
-        let id = ConnectionId::from(id);
+        let id = connection_id_of(id)?;
         let (socket, stored) = futures::join!(self.sockets.inspect(&id), self.find(&id));
         let socket = socket.map_err(|error| unavailable(&id, &error))?;
         let socket = socket.ok_or_else(|| Problem::no_such_connection(id.as_str()))?;
@@ -46,7 +49,7 @@ where
     /// Closes a connection, and forgets it: that the gateway will say so too
     /// is best effort.
     pub(super) async fn close(&self, id: &str) -> Result<Response, Problem> {
-        let id = ConnectionId::from(id);
+        let id = connection_id_of(id)?;
         let stored = self.find(&id).await?;
         let was_open = self.sockets.close(&id).await;
         let was_open = was_open.map_err(|error| unavailable(&id, &error))?;
@@ -55,7 +58,7 @@ where
                 connection_id: stored.id,
                 connected_at: stored.connected_at,
             };
-            let forgotten = self.publisher.notifications.forget(&[gone], None).await;
+            let forgotten = self.store.forget(&[gone], None).await;
             if let Err(error) = forgotten {
                 // The next push finds it gone.
                 warn!(connection_id = %id, %error, "closed connection was not forgotten");
@@ -69,8 +72,19 @@ where
     }
 
     async fn find(&self, id: &ConnectionId) -> Result<Option<Connection>, Problem> {
-        let found = self.publisher.notifications.find(id).await;
+        let found = self.store.find(id).await;
         found.map_err(|error| unavailable(id, &error))
+    }
+}
+
+/// Takes an id for what API Gateway may have given a connection. Nothing is
+/// asked about any other.
+fn connection_id_of(text: &str) -> Result<ConnectionId, Problem> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=_-".contains(&byte);
+    if (1..=MAX_ID_LENGTH).contains(&text.len()) && text.bytes().all(is_allowed) {
+        Ok(ConnectionId::from(text))
+    } else {
+        Err(Problem::no_such_connection(text))
     }
 }
 

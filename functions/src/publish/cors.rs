@@ -9,20 +9,21 @@ use std::collections::BTreeSet;
 use http::Method;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
-    HeaderMap, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 
 use super::answer::{Response, empty};
 use super::routes::METHODS;
 
-/// What a browser may send beside the headers that it may always send.
-const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, ce-specversion, \
-     ce-id, ce-source, ce-type, ce-time, ce-subject, ce-dataschema, ce-expirytime";
+/// What a browser may send beside the headers that it may always send, and
+/// beside the attributes of an event that it asks for.
+const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key";
 /// What a page may read beside the headers that it may always read.
 const EXPOSED_HEADERS: &str = "location, retry-after, www-authenticate, allow";
 /// How long a browser may remember a preflight, in seconds: two hours, the
-/// most that any takes.
+/// most that Chromium takes; Firefox takes 24
+/// (<https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Access-Control-Max-Age>).
 const MAX_AGE: &str = "7200";
 
 /// Which pages may call the API.
@@ -70,9 +71,29 @@ pub(super) fn preflight(method: &Method, headers: &HeaderMap) -> Option<Response
     let mut response = empty(204);
     let allowed = &mut response.headers;
     allowed.insert(ACCESS_CONTROL_ALLOW_METHODS, value(METHODS));
-    allowed.insert(ACCESS_CONTROL_ALLOW_HEADERS, value(ALLOWED_HEADERS));
+    let headers = allowed_headers(headers);
+    let headers = HeaderValue::from_str(&headers).unwrap_or(value(ALLOWED_HEADERS));
+    allowed.insert(ACCESS_CONTROL_ALLOW_HEADERS, headers);
+    allowed.append(VARY, value("access-control-request-headers"));
     allowed.insert(ACCESS_CONTROL_MAX_AGE, value(MAX_AGE));
     Some(response)
+}
+
+/// What may be sent, where a page asks to send these: an event's attributes are
+/// the publisher's to choose, extensions too.
+fn allowed_headers(asked: &HeaderMap) -> String {
+    let asked = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter();
+    let names = asked
+        .filter_map(|asked| asked.to_str().ok())
+        .flat_map(|asked| asked.split(',').map(str::trim));
+    let is_attribute = |name: &&str| {
+        let attribute = name.strip_prefix("ce-").unwrap_or_default();
+        let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        !attribute.is_empty() && attribute.bytes().all(is_allowed)
+    };
+    let attributes = names.filter(is_attribute);
+    let all: Vec<_> = std::iter::once(ALLOWED_HEADERS).chain(attributes).collect();
+    all.join(", ")
 }
 
 const fn value(text: &'static str) -> HeaderValue {
@@ -98,6 +119,16 @@ mod tests {
         assert_eq!(allowed_for(&only, shop).as_deref(), Some(shop));
         assert_eq!(allowed_for(&only, "https://else.example"), None);
         assert_eq!(allowed_for(&Origins::Any, shop).as_deref(), Some("*"));
+    }
+
+    #[test]
+    fn whatever_attributes_a_page_asks_for_are_allowed() {
+        let mut asked = HeaderMap::new();
+        assert_eq!(allowed_headers(&asked), ALLOWED_HEADERS);
+        let names = "ce-id, content-type,ce-myext2,x-other, ce-, ce-A, ce-a_b";
+        asked.insert(ACCESS_CONTROL_REQUEST_HEADERS, value(names));
+        let expected = format!("{ALLOWED_HEADERS}, ce-id, ce-myext2");
+        assert_eq!(allowed_headers(&asked), expected);
     }
 
     #[test]

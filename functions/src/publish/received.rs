@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fanout_core::idempotency::IdempotencyKey;
 use fanout_core::problem::{FieldError, Problem};
+use fanout_core::publish::media_type::{JSON, essence, is_json};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
@@ -23,28 +24,25 @@ pub(super) enum Kind {
     BinaryEvent,
 }
 
-/// Finds out how a body is to be read. One that does not say what it is, is
-/// taken for JSON.
+/// Finds out how a body is to be read. Its type decides first, also where the
+/// headers repeat a structured event's attributes (section 3 of the HTTP
+/// binding of `CloudEvents`). One that does not say what it is, is taken for
+/// JSON.
 ///
 /// # Errors
 /// 415 for anything else.
 pub(super) fn kind_of(headers: &HeaderMap) -> Result<Kind, Problem> {
-    if headers.contains_key("ce-specversion") {
-        return Ok(Kind::BinaryEvent);
-    }
-    let Some(declared) = headers.get(CONTENT_TYPE) else {
-        return Ok(Kind::Json);
-    };
-    let declared = declared.to_str().unwrap_or("not text");
-    let essence = declared.split(';').next().unwrap_or_default();
-    match essence.trim().to_ascii_lowercase().as_str() {
+    let is_binary = headers.contains_key("ce-specversion");
+    let declared = headers.get(CONTENT_TYPE);
+    let declared = declared.map_or(JSON, |declared| declared.to_str().unwrap_or("not text"));
+    match essence(declared).as_str() {
         STRUCTURED_EVENT => Ok(Kind::StructuredEvent),
         // A batch or another format of events is no notification.
         other if other.starts_with("application/cloudevents") => {
             Err(Problem::unsupported_media_type(declared))
         }
-        "application/json" => Ok(Kind::Json),
-        other if other.ends_with("+json") => Ok(Kind::Json),
+        _ if is_binary => Ok(Kind::BinaryEvent),
+        other if is_json(other) => Ok(Kind::Json),
         _ => Err(Problem::unsupported_media_type(declared)),
     }
 }
@@ -123,8 +121,7 @@ pub(super) fn key_of(
     for (name, value) in attributes {
         parts.extend([name.as_str().as_bytes(), value.as_bytes()]);
     }
-    let key = key.to_str().unwrap_or("\u{7f}");
-    IdempotencyKey::new(caller, key, &parts)
+    IdempotencyKey::new(caller, key.as_bytes(), &parts)
         .map(Some)
         .map_err(|error| Problem::invalid_idempotency_key(&error.to_string()))
 }
@@ -134,28 +131,44 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
+    /// Checks a body's kind, without and with the headers of an event in binary
+    /// mode.
     #[track_caller]
-    fn check_kind(content_type: &str, expected: Result<Kind, u16>) {
+    fn check_kind(
+        content_type: Option<&str>,
+        expected: Result<Kind, u16>,
+        as_event: Result<Kind, u16>,
+    ) {
         let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
-        let kind = kind_of(&headers).map_err(|problem| problem.status);
-        assert_eq!(kind, expected, "{content_type}");
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+        }
+        let kind = |headers: &HeaderMap| kind_of(headers).map_err(|problem| problem.status);
+        assert_eq!(kind(&headers), expected, "{content_type:?}");
+        headers.insert("ce-specversion", HeaderValue::from_static("1.0"));
+        assert_eq!(
+            kind(&headers),
+            as_event,
+            "{content_type:?} with ce-specversion"
+        );
     }
 
     #[test]
     fn a_body_is_what_it_says_it_is() {
-        check_kind("application/json", Ok(Kind::Json));
-        check_kind("Application/JSON; charset=utf-8", Ok(Kind::Json));
-        check_kind("application/vnd.shop+json", Ok(Kind::Json));
-        check_kind(STRUCTURED_EVENT, Ok(Kind::StructuredEvent));
-        check_kind("application/cloudevents-batch+json", Err(415));
-        check_kind("application/x-www-form-urlencoded", Err(415));
-        assert_eq!(kind_of(&HeaderMap::new()), Ok(Kind::Json));
-        let event = HeaderMap::from_iter([(
-            "ce-specversion".parse().unwrap(),
-            HeaderValue::from_static("1.0"),
-        )]);
-        assert_eq!(kind_of(&event), Ok(Kind::BinaryEvent));
+        let (json, binary) = (Ok(Kind::Json), Ok(Kind::BinaryEvent));
+        let structured = Ok(Kind::StructuredEvent);
+        check_kind(None, json, binary);
+        check_kind(Some("application/json"), json, binary);
+        check_kind(Some("Application/JSON; charset=utf-8"), json, binary);
+        check_kind(Some("application/vnd.shop+json"), json, binary);
+        check_kind(Some("text/plain"), Err(415), binary);
+        check_kind(Some("application/x-www-form-urlencoded"), Err(415), binary);
+        check_kind(Some(STRUCTURED_EVENT), structured, structured);
+        let declared = "application/CloudEvents+JSON; charset=utf-8";
+        check_kind(Some(declared), structured, structured);
+        let batch = "application/cloudevents-batch+json";
+        check_kind(Some(batch), Err(415), Err(415));
+        check_kind(Some("application/cloudevents+avro"), Err(415), Err(415));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Settings of the function behind the HTTP API.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 use fanout_core::aws::dynamodb;
 use fanout_core::queue::Lane;
 use fanout_core::settings::{InvalidConfiguration, Reader};
-use http::Uri;
 
 use super::token::Publishers;
 use super::{event_source, management_endpoint, max_frame_bytes, notifications_queue, store};
@@ -65,14 +65,40 @@ fn origins(read: &mut Reader) -> Option<Origins> {
     ))
 }
 
-/// Whether a text is what a browser sends as `Origin`: a scheme, a host and
-/// perhaps a port, and nothing behind them.
+/// Whether a text is what a browser sends as `Origin`: a scheme, a host in lower
+/// case, and a port unless it is the scheme's own
+/// (<https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin>).
 fn is_origin(text: &str) -> bool {
-    let has_scheme = text.starts_with("https://") || text.starts_with("http://");
-    let parsed = text.parse::<Uri>();
-    has_scheme
-        && !text.ends_with('/')
-        && parsed.is_ok_and(|uri| uri.path() == "/" && uri.query().is_none())
+    let (rest, own_port) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) => (rest, 443),
+        (_, Some(rest)) => (rest, 80),
+        (None, None) => return false,
+    };
+    // The colons of an IPv6 address stand in brackets.
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    is_host(host) && port.is_none_or(|port| is_port(port, own_port))
+}
+
+fn is_host(host: &str) -> bool {
+    let inside = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    if let Some(address) = inside {
+        let parsed = address.parse::<Ipv6Addr>();
+        return parsed.is_ok_and(|parsed| parsed.to_string() == address);
+    }
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| is_allowed(byte) || b".-_".contains(&byte))
+}
+
+fn is_port(port: &str, own_port: u16) -> bool {
+    let parsed = port.parse::<u16>();
+    // As it is written out: without a sign or leading zeros.
+    parsed.is_ok_and(|parsed| parsed != own_port && parsed.to_string() == port)
 }
 
 #[cfg(test)]
@@ -90,6 +116,14 @@ mod tests {
     fn origins_are_any_or_listed() {
         assert_eq!(read(""), Ok(None));
         assert_eq!(read("*"), Ok(Some(Origins::Any)));
+        for listed in [
+            "http://shop.example:443",
+            "https://[::1]:8443",
+            "http://[::1]",
+        ] {
+            let only = Origins::Only([listed.to_owned()].into());
+            assert_eq!(read(listed), Ok(Some(only)));
+        }
         let listed = ["http://localhost:8080", "https://shop.example"].map(String::from);
         assert_eq!(
             read("https://shop.example, http://localhost:8080"),
@@ -104,6 +138,21 @@ mod tests {
             "https://shop.example/",
             "https://a.b/c",
             "https://a,",
+            "https://*.shop.example",
+            "https://me@shop.example",
+            "https://shop.example#a",
+            "https://shop.example?a",
+            "https://Shop.example",
+            "HTTPS://shop.example",
+            "https://shop.example:443",
+            "http://shop.example:80",
+            "https://shop.example:",
+            "https://shop.example:080",
+            "https://shop.example:65536",
+            "https://",
+            "https://[::1",
+            "https://[0::1]",
+            "null",
         ] {
             let problem = read(wrong).unwrap_err();
             assert!(

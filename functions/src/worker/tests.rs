@@ -224,6 +224,31 @@ async fn what_used_up_its_attempts_waits_as_dead_letter_and_can_be_redriven() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dead_letter_that_was_cancelled_is_counted_when_it_is_redriven() {
+    let bench = Bench::with_connections(&["a", "broken"]).await;
+    let (notification, message) = bench.publish(Target::Everyone).await;
+    assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+    let dead = bench.queue.take().pop().unwrap().2.encode().unwrap();
+    let now = bench.clock.now();
+    assert!(bench.store.cancel(notification.id, now).await.unwrap());
+    let standing = bench.standing(notification.id).await;
+    assert_eq!(standing.state, fanout_core::ledger::State::Failed);
+
+    bench.gateway.is_mended.store(true, Ordering::Relaxed);
+    bench.gateway.pushed.lock().unwrap().clear();
+    assert_eq!(bench.deliver(&[&dead]).await, [""; 0]);
+    assert_eq!(bench.pushed(), []);
+    let standing = bench.standing(notification.id).await;
+    let counts = standing.counts;
+    assert_eq!(
+        (counts.accepted, counts.failed, counts.cancelled),
+        (1, 0, 1)
+    );
+    assert_eq!(standing.state, fanout_core::ledger::State::Cancelled);
+    assert_eq!(bench.queue.take().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_must_wait_goes_back_to_the_queue_with_a_delay() {
     let bench = Bench::with_connections(&["a", "slow"]).await;
     let (notification, message) = bench.publish(Target::Everyone).await;

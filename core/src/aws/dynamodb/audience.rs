@@ -13,9 +13,10 @@ use crate::connection::{ConnectionId, Recipient};
 use crate::store::{Registry as _, StoreError};
 use crate::topic::Topic;
 
-// Both reads are strongly consistent: whose socket opened before the POST is in
-// the audience. They cost twice the read units, some 25 for 1,000 connections,
-// and a partition still yields more than an account may push.
+// Both reads of an audience are strongly consistent: whose socket opened before
+// the POST is in it. They cost twice the read units, some 25 for 1,000
+// connections, and a partition still yields more than an account may push.
+// Counting is eventually consistent: nobody is left out of anything by it.
 
 /// How many shards of a topic are counted at once.
 const COUNTED_AT_ONCE: usize = 8;

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use jiff::{SignedDuration, Timestamp};
 
+use super::Store;
 use super::attributes::{
     Row, flag, key, milliseconds, read_flag, read_milliseconds, read_text, seconds, text,
 };
-use super::{Store, is_refused};
 use crate::aws::store_error;
 use crate::idempotency::{IdempotencyKey, KEPT_FOR};
 use crate::notification::Notification;
@@ -23,10 +24,11 @@ const KEY: &str = "key";
 /// Whether a key can be taken. TTL deletes within days, so that one may be there
 /// that is not kept any more.
 const IS_FREE: &str = "attribute_not_exists(notificationId) OR expiresAt <= :now";
-/// The most often that a transaction is tried which runs into another one.
-const MAX_CONFLICTS: u32 = 5;
-/// The longest wait after the first conflict; it doubles.
-const CONFLICT_BACKOFF: Duration = Duration::from_millis(20);
+/// How often a transaction is tried that runs into another one, or into a
+/// limit.
+const MAX_ATTEMPTS: u32 = 5;
+/// The longest pause before the second attempt; it doubles.
+const LONGEST_FIRST_PAUSE: Duration = Duration::from_millis(40);
 
 const RECORD: &str = "record a notification under its idempotency key";
 const CLAIM: &str = "claim an idempotency key";
@@ -45,7 +47,7 @@ impl Store {
                 .table_name(&self.settings.tables.notifications)
                 .set_item(Some(row))
         };
-        let mut row = key_row(key, notification.time);
+        let mut row = self.key_row(key, notification.time);
         row.insert("recorded".to_owned(), text(notification.id.to_string()));
         let key_put = put(row)
             .condition_expression(IS_FREE)
@@ -59,11 +61,8 @@ impl Store {
         let items = [key_put, notification_put]
             .map(|put| TransactWriteItem::builder().put(put).build())
             .to_vec();
-        for attempt in 0..MAX_CONFLICTS {
-            if attempt > 0 {
-                let longest = CONFLICT_BACKOFF * (1 << attempt);
-                tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
-            }
+        for attempt in 0..MAX_ATTEMPTS {
+            pause_before(attempt).await;
             let written = self
                 .client
                 .transact_write_items()
@@ -75,13 +74,13 @@ impl Store {
             };
             match error.as_service_error().map(verdict_of) {
                 Some(Verdict::Taken(row)) => return self.recorded_before(key, &row).await,
-                Some(Verdict::Conflict) => {}
-                Some(Verdict::Other) | None => return Err(store_error(RECORD)(error)),
+                Some(Verdict::Temporary) => {}
+                Some(Verdict::Permanent) | None => return Err(store_error(RECORD)(error)),
             }
         }
         Err(StoreError {
             operation: RECORD,
-            detail: format!("{MAX_CONFLICTS} transactions on its idempotency key conflicted"),
+            detail: format!("{MAX_ATTEMPTS} transactions were cancelled for conflicts or limits"),
         })
     }
 
@@ -94,16 +93,21 @@ impl Store {
             .client
             .put_item()
             .table_name(&self.settings.tables.notifications)
-            .set_item(Some(key_row(key, now)))
-            .condition_expression(format!("{IS_FREE} OR fingerprint = :fingerprint"))
+            .set_item(Some(self.key_row(key, now)))
+            .condition_expression(IS_FREE)
             .expression_attribute_values(":now", seconds(now))
-            .expression_attribute_values(":fingerprint", text(key.fingerprint()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        match claimed {
-            Ok(_) => Ok(true),
-            Err(error) if is_refused(&error) => Ok(false),
-            Err(error) => Err(store_error(CLAIM)(error)),
+        let Err(error) = claimed else {
+            return Ok(true);
+        };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(refused)) => {
+                let earlier = refused.item().and_then(|row| read_text(row, "fingerprint"));
+                Ok(earlier == Some(key.fingerprint()))
+            }
+            _ => Err(store_error(CLAIM)(error)),
         }
     }
 
@@ -130,19 +134,22 @@ impl Store {
         if read_text(row, "fingerprint") != Some(key.fingerprint()) {
             return Ok(Recorded::OtherRequest);
         }
-        let id = read_text(row, "recorded").and_then(|id| id.parse().ok());
+        let Some(recorded) = read_text(row, "recorded") else {
+            // Claimed alone.
+            return Ok(Recorded::OtherRequest);
+        };
         let accepted_at = read_milliseconds(row, "acceptedAt");
-        let (Some(id), Some(accepted_at)) = (id, accepted_at) else {
-            return Err(StoreError {
-                operation: RECORD,
-                detail: "the row of the idempotency key is malformed".to_owned(),
-            });
+        let (Ok(id), Some(accepted_at)) = (recorded.parse(), accepted_at) else {
+            return Err(unreadable("the row of the idempotency key is malformed"));
         };
         let is_enqueued = read_flag(row, "isEnqueued").unwrap_or_default();
         let not_enqueued = if is_enqueued {
             None
         } else {
-            self.read_notification(id).await?.map(Box::new)
+            // To answer as if it were enqueued would lose it.
+            let notification = self.read_notification(id).await?;
+            let missing = || unreadable("the notification of the key is missing or malformed");
+            Some(Box::new(notification.ok_or_else(missing)?))
         };
         Ok(Recorded::Again {
             id,
@@ -150,36 +157,82 @@ impl Store {
             not_enqueued,
         })
     }
+
+    fn key_row(&self, key: &IdempotencyKey, now: Timestamp) -> Row {
+        let mut row = row_key(key);
+        let attributes = [
+            ("fingerprint", text(key.fingerprint())),
+            ("acceptedAt", milliseconds(now)),
+            ("expiresAt", seconds(self.kept_until(now))),
+        ];
+        row.extend(attributes.map(|(name, value)| (name.to_owned(), value)));
+        row
+    }
+
+    /// No key outlives the notification that it leads to.
+    fn kept_until(&self, now: Timestamp) -> Timestamp {
+        let kept = SignedDuration::try_from(KEPT_FOR).unwrap_or(SignedDuration::ZERO);
+        self.retained_until(now).min(now + kept)
+    }
+}
+
+async fn pause_before(attempt: u32) {
+    if let Some(doubled) = attempt.checked_sub(1) {
+        let longest = LONGEST_FIRST_PAUSE.saturating_mul(1 << doubled);
+        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+    }
+}
+
+fn unreadable(detail: &str) -> StoreError {
+    StoreError {
+        operation: RECORD,
+        detail: detail.to_owned(),
+    }
 }
 
 /// Why a transaction was cancelled, as far as it matters here.
+#[derive(Debug, PartialEq)]
 enum Verdict {
     /// The key is there already.
     Taken(Row),
-    /// Another transaction was at the same rows.
-    Conflict,
-    Other,
+    /// Another transaction was at the same rows, or the table at its limit: the
+    /// same may go well in a moment.
+    Temporary,
+    /// It would fail again.
+    Permanent,
 }
 
 fn verdict_of(error: &TransactWriteItemsError) -> Verdict {
     match error {
         TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-            let reasons = cancelled.cancellation_reasons();
-            let taken = reasons.iter().find_map(CancellationReason::item);
-            let is_conflict = |reason: &CancellationReason| {
-                matches!(
-                    reason.code(),
-                    Some("TransactionConflict" | "ConditionalCheckFailed")
-                )
-            };
-            match taken {
-                Some(row) => Verdict::Taken(row.clone()),
-                None if reasons.iter().any(is_conflict) => Verdict::Conflict,
-                None => Verdict::Other,
-            }
+            verdict_of_reasons(cancelled.cancellation_reasons())
         }
-        TransactWriteItemsError::TransactionInProgressException(_) => Verdict::Conflict,
-        _ => Verdict::Other,
+        TransactWriteItemsError::TransactionInProgressException(_) => Verdict::Temporary,
+        _ => Verdict::Permanent,
+    }
+}
+
+/// A reason is given for every item, `None` for those that are not to blame
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+fn verdict_of_reasons(reasons: &[CancellationReason]) -> Verdict {
+    if let Some(row) = reasons.iter().find_map(CancellationReason::item) {
+        return Verdict::Taken(row.clone());
+    }
+    let codes = || reasons.iter().filter_map(CancellationReason::code);
+    let is_temporary = |code| {
+        matches!(
+            code,
+            // The first of these without a row: it was deleted meanwhile.
+            "ConditionalCheckFailed"
+                | "TransactionConflict"
+                | "ThrottlingError"
+                | "ProvisionedThroughputExceeded"
+        )
+    };
+    if codes().any(is_temporary) && codes().all(|code| code == "None" || is_temporary(code)) {
+        Verdict::Temporary
+    } else {
+        Verdict::Permanent
     }
 }
 
@@ -188,17 +241,50 @@ fn row_key(of: &IdempotencyKey) -> Row {
     key([("notificationId", id.as_str()), ("part", KEY)])
 }
 
-fn key_row(key: &IdempotencyKey, now: Timestamp) -> Row {
-    let mut row = row_key(key);
-    let attributes = [
-        ("fingerprint", text(key.fingerprint())),
-        ("acceptedAt", milliseconds(now)),
-        ("expiresAt", seconds(kept_until(now))),
-    ];
-    row.extend(attributes.map(|(name, value)| (name.to_owned(), value)));
-    row
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn kept_until(now: Timestamp) -> Timestamp {
-    now + SignedDuration::try_from(KEPT_FOR).unwrap_or(SignedDuration::ZERO)
+    #[track_caller]
+    fn check(codes: &[&str], expected: &Verdict) {
+        let reason = |code: &&str| CancellationReason::builder().code(*code).build();
+        let reasons: Vec<_> = codes.iter().map(reason).collect();
+        assert_eq!(&verdict_of_reasons(&reasons), expected, "{codes:?}");
+    }
+
+    #[test]
+    fn what_may_go_well_in_a_moment_is_told_from_what_will_not() {
+        check(&["ConditionalCheckFailed", "None"], &Verdict::Temporary);
+        check(&["TransactionConflict", "None"], &Verdict::Temporary);
+        check(&["None", "ThrottlingError"], &Verdict::Temporary);
+        check(
+            &["ProvisionedThroughputExceeded", "TransactionConflict"],
+            &Verdict::Temporary,
+        );
+        check(&["None", "ValidationError"], &Verdict::Permanent);
+        check(
+            &["TransactionConflict", "ValidationError"],
+            &Verdict::Permanent,
+        );
+        check(
+            &["ItemCollectionSizeLimitExceeded", "None"],
+            &Verdict::Permanent,
+        );
+        check(&["None", "None"], &Verdict::Permanent);
+        check(&[], &Verdict::Permanent);
+    }
+
+    #[test]
+    fn a_row_that_is_there_says_that_the_key_is_taken() {
+        let row = key([("notificationId", "idempotency#1")]);
+        let taken = CancellationReason::builder()
+            .code("ConditionalCheckFailed")
+            .set_item(Some(row.clone()))
+            .build();
+        let other = CancellationReason::builder()
+            .code("ThrottlingError")
+            .build();
+        let verdict = verdict_of_reasons(&[taken, other]);
+        assert_eq!(verdict, Verdict::Taken(row));
+    }
 }

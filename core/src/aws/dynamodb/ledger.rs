@@ -12,7 +12,7 @@ use super::notifications::notification_key;
 use super::{Store, is_refused};
 use crate::aws::store_error;
 use crate::ledger::{
-    Begun, Counts, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress,
+    Begun, Counts, Entry, Freshness, Lease, Ledger, LedgerError, PartState, PartSummary, Progress,
 };
 use crate::notification::NotificationId;
 use crate::store::StoreError;
@@ -126,14 +126,18 @@ impl Ledger for Store {
         }
     }
 
-    async fn is_cancelled(&self, id: NotificationId) -> Result<bool, StoreError> {
+    async fn is_cancelled(
+        &self,
+        id: NotificationId,
+        freshness: Freshness,
+    ) -> Result<bool, StoreError> {
         let found = self
             .client
             .get_item()
             .table_name(&self.settings.tables.notifications)
             .set_key(Some(notification_key(id)))
             .projection_expression("cancelRequestedAt")
-            .consistent_read(true)
+            .consistent_read(freshness == Freshness::Latest)
             .send()
             .await
             .map_err(store_error(READ_CANCELLED))?;

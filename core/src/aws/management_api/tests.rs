@@ -9,12 +9,21 @@ use tokio::net::TcpListener;
 
 use super::*;
 
+mod sockets;
+
+const ID: &str = "TXzPWdnOjoECGjA=";
+
 async fn listen() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
 /// Pushes to a gateway on this machine, over real sockets.
 async fn push_to(gateway: &TcpListener) -> PushOutcome {
+    let payload = Bytes::from_static(b"{}");
+    api_of(gateway).push(&ID.into(), &payload).await
+}
+
+fn api_of(gateway: &TcpListener) -> ManagementApi {
     let credentials = Credentials::new("id", "secret", None, None, "test");
     let config = SdkConfig::builder()
         .behavior_version(aws_config::BehaviorVersion::latest())
@@ -24,9 +33,7 @@ async fn push_to(gateway: &TcpListener) -> PushOutcome {
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .build();
     let endpoint = format!("http://{}/prod", gateway.local_addr().unwrap());
-    let api = ManagementApi::new(&config, &endpoint, Duration::from_millis(250));
-    let payload = Bytes::from_static(b"{}");
-    api.push(&"TXzPWdnOjoECGjA=".into(), &payload).await
+    ManagementApi::new(&config, &endpoint, Duration::from_millis(250))
 }
 
 /// Pushes to a gateway that gives one answer.
