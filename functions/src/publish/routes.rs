@@ -74,7 +74,8 @@ pub(super) fn find(method: &Method, path: &str) -> Result<Route, Problem> {
 
 /// Decodes a part of the path. The event's `rawPath` is as the client sent it
 /// here; on AWS, HTTP APIs are reported to hand it over decoded. Decoding twice
-/// changes only what has a `%` in its name, which no id has.
+/// is harmless for names without `%`: only a user's or an organisation's topic
+/// may have one.
 fn decoded(segment: &str) -> String {
     percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
