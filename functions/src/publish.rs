@@ -136,11 +136,11 @@ where
         &self,
         request: &Request,
         caller: &Caller,
-        parse: impl FnOnce(&Self, &Request, &[u8]) -> Result<Draft, Problem>,
+        parse: impl FnOnce(&Request, &[u8]) -> Result<Draft, Problem>,
     ) -> Result<Response, Problem> {
         let body = received::body_of(request)?;
         let key = received::key_of(request, caller.scope_key(), &body)?;
-        let draft = parse(self, request, &body)?;
+        let draft = parse(request, &body)?;
         let accepted = self.publish_one(draft, key.as_ref()).await?;
         let mut response = answer::json(202, &document_of(accepted));
         if let Ok(location) = HeaderValue::from_str(&location_of(accepted.id)) {
@@ -193,13 +193,13 @@ where
         Ok(accepted)
     }
 
-    fn parse_order(_: &Self, request: &Request, body: &[u8]) -> Result<Draft, Problem> {
+    fn parse_order(request: &Request, body: &[u8]) -> Result<Draft, Problem> {
         received::expect_json(&request.headers)?;
         parse_order(body)
     }
 
     /// Reads a notification in one of the forms that it may have.
-    fn parse(&self, request: &Request, body: &[u8]) -> Result<Draft, Problem> {
+    fn parse(request: &Request, body: &[u8]) -> Result<Draft, Problem> {
         let headers = &request.headers;
         match received::kind_of(headers)? {
             Kind::Json => parse_notification(body),

@@ -112,7 +112,7 @@ async fn of_a_slow_batch_it_is_told_what_was_not_begun() {
 
 #[tokio::test(start_paused = true)]
 async fn of_a_batch_that_does_not_end_it_is_told_what_was_given_up() {
-    let publish = publish(Duration::from_secs(60));
+    let publish = publish(Duration::from_mins(1));
     let (statuses, details, elapsed) = batch(&publish, 100).await;
     assert_eq!(statuses, [503; 100]);
     let expected = [NOT_BEGUN, GIVEN_UP].map(ToOwned::to_owned);
