@@ -10,7 +10,7 @@ pub const LONGEST: Duration = Duration::from_mins(10);
 
 /// Spans from 1 µs to [`LONGEST`] at three significant digits, in memory that
 /// does not depend on how many are recorded (about 200 KB).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LatencyHistogram(Histogram<u64>);
 
 impl LatencyHistogram {
@@ -29,6 +29,33 @@ impl LatencyHistogram {
     /// Adds one span; what is below 1 µs counts as 1 µs.
     pub fn record(&mut self, span: Duration) {
         self.0.saturating_record(micros(span).max(1));
+    }
+
+    /// Adds all that another histogram has recorded, as if it had been recorded
+    /// here.
+    pub fn merge(&mut self, other: &Self) {
+        for value in other.0.iter_recorded() {
+            self.0.saturating_record_n(
+                value.value_iterated_to(),
+                value.count_since_last_iteration(),
+            );
+        }
+    }
+
+    /// The histogram as hdrhistogram has it, in microseconds.
+    #[must_use]
+    pub const fn as_hdr(&self) -> &Histogram<u64> {
+        &self.0
+    }
+
+    /// Adds what a histogram of microseconds with other bounds holds, each
+    /// value moved by `shift`.
+    pub fn record_shifted(&mut self, of: &Histogram<u64>, shift: Duration) {
+        for value in of.iter_recorded() {
+            let moved = value.value_iterated_to().saturating_add(micros(shift));
+            self.0
+                .saturating_record_n(moved.max(1), value.count_since_last_iteration());
+        }
     }
 
     /// The percentiles, or `None` if nothing was recorded.
@@ -69,7 +96,8 @@ pub struct LatencySummary {
     pub max: u64,
 }
 
-fn micros(span: Duration) -> u64 {
+/// Whole microseconds.
+pub(crate) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -1,15 +1,20 @@
 //! The `fanout-loadtest` command.
 
 use std::{
-    io::{IsTerminal, Write, stderr, stdout},
+    error::Error,
+    fs::File,
+    io::{BufWriter, IsTerminal, Write, stderr, stdout},
     process::ExitCode,
 };
 
 use clap::{Parser, error::ErrorKind};
 use fanout_loadtest::{
     causes::with_causes,
-    cli::{Cli, Command, OutputFormat, RunArgs, one_line},
-    exit::{Outcome, usage},
+    cli::{Cli, Command, MergeArgs, OutputFormat, RunArgs, one_line},
+    exit::{Outcome, refused, usage},
+    hlog::{Header, Log},
+    merge::{self, MergeError},
+    report::Report,
     run::{RunError, run},
     settings::Settings,
 };
@@ -18,9 +23,10 @@ use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(Cli {
-            command: Command::Run(args),
-        }) => run_to_exit_code(args),
+        Ok(Cli { command }) => match command {
+            Command::Run(args) => run_to_exit_code(*args),
+            Command::Merge(args) => merge_to_exit_code(args),
+        },
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
@@ -35,32 +41,77 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run_to_exit_code(args: RunArgs) -> ExitCode {
-    let format = args.output_format;
-    let settings = Settings::from(args);
+    let (format, output) = (args.output_format, args.output.clone());
+    // Before anything is measured that could not be written.
+    let file = match output.map(File::create).transpose() {
+        Ok(file) => file,
+        Err(error) => return wrong_usage(&error),
+    };
+    let settings = match Settings::try_from(args) {
+        Ok(settings) => settings,
+        Err(error) => return wrong_usage(&error),
+    };
     let interrupt = CancellationToken::new();
     let ran = tokio::select! {
         ran = run(&settings, &interrupt, stderr().is_terminal()) => ran,
         () = interrupted_twice(&interrupt) => return Outcome::Interrupted.exit_code(),
     };
-    match ran {
-        Ok(report) => {
-            let text = match format {
-                OutputFormat::Text => report.to_text(),
-                OutputFormat::Json => report.to_json(),
-            };
-            // Nobody is left to tell if stdout is closed.
-            let _closed = writeln!(stdout(), "{text}");
-            report.outcome.exit_code()
-        }
+    let report = match ran {
+        Ok(report) => report,
         Err(error) => {
             eprintln!("error: {}", with_causes(&error));
-            match error {
-                RunError::Limit(_) => usage(),
-                RunError::Reach { .. } | RunError::Publish { .. } => {
-                    Outcome::Unreachable.exit_code()
-                }
-            }
+            return exit_code_of(&error);
         }
+    };
+    show(&report, format);
+    if let Some(file) = file {
+        let log = Log::new(Header::from(&report), &report.measurements.recorded);
+        let mut file = BufWriter::new(file);
+        if let Err(error) = log.write(&mut file).and_then(|()| file.flush()) {
+            return wrong_usage(&error);
+        }
+    }
+    report.outcome.exit_code()
+}
+
+fn merge_to_exit_code(args: MergeArgs) -> ExitCode {
+    let merged = || -> Result<Report, MergeError> {
+        let logs: Vec<_> = args
+            .logs
+            .into_iter()
+            .map(merge::read)
+            .collect::<Result<_, _>>()?;
+        merge::merge(&logs, args.force)
+    };
+    match merged() {
+        Ok(report) => {
+            show(&report, args.output_format);
+            report.outcome.exit_code()
+        }
+        Err(error) => wrong_usage(&error),
+    }
+}
+
+fn show(report: &Report, format: OutputFormat) {
+    let text = match format {
+        OutputFormat::Text => report.to_text(),
+        OutputFormat::Json => report.to_json(),
+    };
+    // Nobody is left to tell if stdout is closed.
+    let _closed = writeln!(stdout(), "{text}");
+}
+
+fn wrong_usage(error: &dyn Error) -> ExitCode {
+    eprintln!("error: {}", with_causes(error));
+    usage()
+}
+
+fn exit_code_of(error: &RunError) -> ExitCode {
+    match error {
+        RunError::Limit(_) | RunError::ForeignClock => usage(),
+        RunError::Reach { source, .. } if source.is_refusal() => refused(),
+        RunError::Reach { .. } => Outcome::Unreachable.exit_code(),
+        RunError::Publish { .. } => refused(),
     }
 }
 

@@ -2,7 +2,13 @@
 
 use serde_json::value::RawValue;
 
-use crate::{exit::Outcome, recorder::measurements::Measurements, settings::Settings};
+use crate::{
+    exit::Outcome,
+    mark::RunId,
+    own_load::{Bottleneck, OwnLoad},
+    recorder::measurements::Measurements,
+    settings::Settings,
+};
 
 mod json;
 mod text;
@@ -14,6 +20,8 @@ pub struct Report {
     pub settings: Settings,
     /// How it ended.
     pub outcome: Outcome,
+    /// The run; `None` if nothing was heard of it.
+    pub run: Option<RunId>,
     /// What was measured.
     pub measurements: Measurements,
     /// What the system under test says about the latest notification, if it
@@ -41,6 +49,13 @@ pub enum Ledger {
 }
 
 impl Report {
+    /// In what way the tool itself held the measurement up, in any of its
+    /// processes.
+    pub fn bottlenecks(&self) -> impl Iterator<Item = Bottleneck> {
+        let own = self.measurements.recorded.own.iter();
+        own.filter_map(OwnLoad::bottleneck)
+    }
+
     /// Writes it for people, without a line break at the end.
     #[must_use]
     pub fn to_text(&self) -> String {

@@ -50,9 +50,28 @@ impl Rate {
 }
 
 impl fmt::Display for Rate {
+    /// Writes it the way it is read, in the first unit in which it is exact.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/s", self.as_per_second())
+        let units = [(1, "s"), (60, "m"), (3_600, "h")];
+        let exact = units.into_iter().find_map(|(seconds, unit)| {
+            let scale = self.per.as_secs() / seconds;
+            let is_exact = scale * seconds == self.per.as_secs() && is_power_of_ten(scale);
+            is_exact.then_some((scale, unit))
+        });
+        match exact {
+            Some((1, unit)) => write!(f, "{}/{unit}", self.events),
+            Some((scale, unit)) => {
+                let (whole, rest) = (self.events.get() / scale, self.events.get() % scale);
+                let digits = usize::try_from(scale.ilog10()).unwrap_or_default();
+                write!(f, "{whole}.{rest:0digits$}/{unit}")
+            }
+            None => write!(f, "{}/s", self.as_per_second()),
+        }
     }
+}
+
+fn is_power_of_ten(number: u64) -> bool {
+    number > 0 && 10_u64.checked_pow(number.ilog10()) == Some(number)
 }
 
 impl FromStr for Rate {
@@ -227,6 +246,13 @@ mod tests {
             parse_duration("10").unwrap_err().to_string(),
             "expected a time with its unit such as 500ms, 60s or 5m, got \"10\""
         );
+    }
+
+    #[test]
+    fn a_rate_is_written_the_way_it_is_read() {
+        for text in ["500/s", "0.5/s", "30/m", "1/h", "2.50/m", "0.000001/s"] {
+            assert_eq!(text.parse::<Rate>().unwrap().to_string(), text);
+        }
     }
 
     proptest! {

@@ -11,7 +11,7 @@ pub(super) fn value(report: &Report) -> Value {
     json!({
         "settings": {
             "ws": settings.ws.to_string(),
-            "publish": settings.publish.to_string(),
+            "publish": settings.publish.as_ref().map(ToString::to_string),
             "subscribers": settings.subscribers,
             "ramp_per_second": settings.ramp.as_per_second(),
             "notifications": settings.schedule.sends(),
@@ -19,6 +19,7 @@ pub(super) fn value(report: &Report) -> Value {
             "drain_timeout_ms": whole_ms(settings.drain_timeout),
         },
         "outcome": report.outcome,
+        "run": report.run.map(|run| run.to_string()),
         "counts": counts,
         "missing": counts.missing(),
         "reach_basis_points": counts.reach_basis_points(),
@@ -29,6 +30,8 @@ pub(super) fn value(report: &Report) -> Value {
         "busy_ms": measured.busy.map(whole_ms),
         "deliveries_per_second": measured.deliveries_per_second(),
         "latest_send_late_by_ms": whole_ms(measured.latest_send),
+        "own_load": measured.recorded.own,
+        "bottleneck": report.bottlenecks().next().map(|found| found.to_string()),
         "first_connect_error": measured.first_connect_error,
         "first_publish_error": measured.first_publish_error,
         "ledger": report.ledger.as_ref().map(ledger),

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use http::{HeaderMap, Uri};
+use http::Uri;
 use serde_json::value::RawValue;
 
 use super::*;
@@ -8,22 +8,17 @@ use crate::{
     parking::Arrival,
     recorder::{Bounds, Recorder},
     schedule::Schedule,
-    settings::Body,
     subscriber_set::SubscriberIndex,
     units::Rate,
 };
 
 fn settings() -> Settings {
+    let publish = Uri::from_static("http://127.0.0.1:3000/orders");
     let rate = "2/s".parse::<Rate>().unwrap();
     Settings {
-        ws: Uri::from_static("ws://127.0.0.1:3001/prod"),
-        publish: Uri::from_static("http://127.0.0.1:3000/orders"),
         subscribers: 1_000,
-        ramp: "500/s".parse().unwrap(),
         schedule: Schedule::counting(rate, 3),
-        body: Body::BookOrder,
-        headers: HeaderMap::new(),
-        drain_timeout: Duration::from_secs(10),
+        ..Settings::new(Uri::from_static("ws://127.0.0.1:3001/prod"), Some(publish))
     }
 }
 
@@ -57,13 +52,25 @@ fn measurements() -> Measurements {
     recorder.publish_failed(2, || {
         "the server answered 503 Service Unavailable".to_owned()
     });
-    recorder.finish()
+    let mut measured = recorder.finish();
+    measured.recorded.own.push(OwnLoad {
+        watched_us: 2_000_000,
+        cpu_us: 400_000,
+        cpus: 2,
+        timers: 200,
+        late_timers: 1,
+        latest_timer_us: 7_120,
+        resident_bytes: Some(30_000_000),
+        subscribers: 1_000,
+    });
+    measured
 }
 
 fn report(measurements: Measurements, ledger: Option<Ledger>) -> Report {
     Report {
         settings: settings(),
         outcome: Outcome::of(&measurements.counts, false),
+        run: "3fa9c2d1".parse().ok(),
         measurements,
         ledger,
     }
@@ -120,5 +127,18 @@ fn missing_ledger_is_one_line() {
     assert_eq!(
         text.lines().last(),
         Some("ledger         /notifications/b not available: the server answered 404 Not Found")
+    );
+}
+
+#[test]
+fn a_tool_that_was_the_bottleneck_says_so() {
+    let mut measured = measurements();
+    measured.recorded.own[0].late_timers = 20;
+    let text = report(measured, None).to_text();
+    assert!(
+        text.contains(
+            "bottleneck     this tool: 10 % of its own timers were late, the latest by 7 ms"
+        ),
+        "{text}"
     );
 }

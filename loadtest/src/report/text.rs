@@ -1,6 +1,9 @@
 //! The report for people.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    time::Duration,
+};
 
 use super::{Ledger, Report};
 use crate::{curve::MarkSummary, exit::Outcome, latency::LatencySummary, units::format_duration};
@@ -14,6 +17,7 @@ impl Display for Text<'_> {
         self.percentiles(f)?;
         self.fan_out(f)?;
         self.throughput(f)?;
+        self.own_load(f)?;
         self.errors(f)?;
         self.ledger(f)
     }
@@ -29,13 +33,19 @@ impl Text<'_> {
             settings.ws,
             settings.ramp
         )?;
-        writeln!(
-            f,
-            "notifications  {} to {}, published at {}",
-            grouped(settings.schedule.sends()),
-            settings.publish,
-            settings.schedule.rate()
-        )?;
+        match &settings.publish {
+            Some(publish) => writeln!(
+                f,
+                "notifications  {} to {publish}, published at {}",
+                grouped(settings.schedule.sends()),
+                settings.schedule.rate()
+            )?,
+            None => writeln!(
+                f,
+                "notifications  published by another process, listened to for {}",
+                format_duration(settings.schedule.span())
+            )?,
+        }
         writeln!(
             f,
             "drain timeout  {}",
@@ -101,6 +111,36 @@ impl Text<'_> {
         )
     }
 
+    /// What the tool itself took, and whether that was too much.
+    fn own_load(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for own in &self.0.measurements.recorded.own {
+            let cpu = Duration::from_micros(own.cpu_us).as_secs_f64();
+            let percent = own.cpu_percent().unwrap_or_default();
+            write!(
+                f,
+                "own load       {cpu:.2} s of CPU ({percent} % of {})",
+                own.cpus
+            )?;
+            if let Some(bytes) = own.bytes_per_subscriber() {
+                write!(f, ", {} KB a subscriber", bytes / 1024)?;
+            }
+            writeln!(
+                f,
+                ", {} of {} timers late, the latest by {}",
+                grouped(own.late_timers),
+                grouped(own.timers),
+                micros(own.latest_timer_us)
+            )?;
+        }
+        for bottleneck in self.0.bottlenecks() {
+            writeln!(
+                f,
+                "bottleneck     this tool: {bottleneck}; the system may do better than its figures"
+            )?;
+        }
+        Ok(())
+    }
+
     /// Every count that should be zero and is not.
     fn errors(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let measured = &self.0.measurements;
@@ -114,6 +154,11 @@ impl Text<'_> {
             ("could not connect", counts.connect_failures, connect),
             ("connects retried", counts.connect_retries, connect),
             ("unexpected closes", counts.unexpected_closes, None),
+            ("reconnected", counts.reconnects, None),
+            ("excused", counts.excused, None),
+            ("out of order", counts.out_of_order, None),
+            ("not expected", counts.extra, None),
+            ("to another topic", counts.misdirected, None),
             ("publishes failed", counts.publish_errors, publish),
             ("publishes unanswered", counts.unanswered, None),
             ("sent late", counts.late_sends, Some(latest_send.as_str())),

@@ -8,3 +8,4 @@
 mod counts;
 mod exit_codes;
 mod server;
+mod tls;
