@@ -12,6 +12,7 @@ use crate::{
     mark::RunId,
     schedule::Schedule,
     settings::Settings,
+    simulated::MAX_NOTIFICATIONS,
     units::{Rate, parse_duration},
 };
 
@@ -96,6 +97,11 @@ pub struct RunArgs {
     #[command(flatten)]
     subscribing: SubscribingArgs,
 
+    /// Also count and time what the local stack's simulated subscribers take, by what it says here
+    #[arg(long, value_name = "http://HOST:PORT/_local/simulated", value_parser = parse_http_url,
+        conflicts_with_all = ["listen_only", "topics"])]
+    simulated: Option<Uri>,
+
     #[command(flatten)]
     tls: TlsArgs,
 
@@ -135,6 +141,9 @@ impl TryFrom<RunArgs> for Settings {
             args.subscribing.slow_readers(args.connections),
             args.subscribing.sources.clone(),
         );
+        if args.simulated.is_some() && schedule.sends() > MAX_NOTIFICATIONS {
+            return Err(ArgsError::TooManyToSimulate);
+        }
         let churn = args.subscribing.churn;
         let handshake = args.subscribing.handshake()?;
         let topics = handshake.topics.as_ref();
@@ -152,6 +161,7 @@ impl TryFrom<RunArgs> for Settings {
             churn,
             slow_readers,
             settle: args.settle,
+            simulated: args.simulated,
             run: args.run_id,
             ..Self::new(args.ws, args.publish)
         })

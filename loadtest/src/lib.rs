@@ -36,6 +36,7 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod settings;
+pub mod simulated;
 pub mod slow_readers;
 pub mod subscriber_set;
 pub mod subscribers;

@@ -111,7 +111,7 @@ fn exit_code_of(error: &RunError) -> ExitCode {
         RunError::Limit(_) | RunError::ForeignClock => usage(),
         RunError::Reach { source, .. } if source.is_refusal() => refused(),
         RunError::Reach { .. } => Outcome::Unreachable.exit_code(),
-        RunError::Publish { .. } => refused(),
+        RunError::Publish { .. } | RunError::Simulated { .. } => refused(),
     }
 }
 

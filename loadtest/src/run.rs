@@ -22,10 +22,14 @@ use crate::{
     publisher::{Accepted, PublishError, Publisher},
     publishing,
     reading::Reading,
-    recorder::{Bounds, Recorder, measurements::Measurements},
+    recorder::{
+        Bounds, Recorder,
+        measurements::{Measurements, Recorded},
+    },
     recording::Recording,
     report::{Ledger, Report},
     settings::Settings,
+    simulated::Simulated,
     subscribers::{Shared, Subscribers},
 };
 
@@ -88,23 +92,36 @@ async fn measure(
             never = churn(settings, &subscribers) => match never {},
             never = watch.tick() => match never {},
         };
-        tokio::select! {
+        let simulated = publisher
+            .as_ref()
+            .and_then(|publishing| publishing.simulated.as_ref());
+        let drained = async {
             // Out of time: what is still on its way is missing.
-            _elapsed = timeout(settings.drain_timeout, recording.settled()) => {}
+            let settled = timeout(settings.drain_timeout, recording.settled());
+            tokio::join!(settled, taken(settings, simulated)).1
+        };
+        let simulated = tokio::select! {
+            taken = drained => taken?,
             never = watch.tick() => match never {},
-        }
-        Ok::<_, RunError>((latest, watch))
+        };
+        Ok::<_, RunError>((latest, watch, simulated))
     };
     let ended = interrupt.run_until_cancelled(measuring).await;
     let mut measurements = recording.finish();
     subscribers.close(CLOSE_TIMEOUT).await;
-    let Some((latest, watch)) = ended.transpose()? else {
+    let Some((latest, watch, simulated)) = ended.transpose()? else {
         let run = run.or_else(|| shared.reading.run());
         return Ok(report(settings, measurements, run, Ended::early()));
     };
 
     let own = watch.load(measurements.counts.connected);
     measurements.recorded.own.push(own);
+    if let Some(simulated) = simulated {
+        let mut recorded = measurements.recorded;
+        recorded.merge(&simulated);
+        let curves = recorded.spread.curves();
+        measurements = recorded.sum_up(&curves);
+    }
     let ledger = match publisher.as_ref().zip(latest) {
         Some((publishing, latest)) => interrupt
             .run_until_cancelled(fetch_ledger(&publishing.publisher, latest))
@@ -119,6 +136,7 @@ async fn measure(
 /// What a process that publishes needs to.
 struct Publishing {
     publisher: Publisher,
+    simulated: Option<Simulated>,
     run: RunId,
     url: String,
 }
@@ -127,10 +145,17 @@ fn publisher(settings: &Settings) -> Result<Option<Publishing>, RunError> {
     let Some(url) = &settings.publish else {
         return Ok(None);
     };
+    let simulated = match &settings.simulated {
+        Some(url) => {
+            Some(Simulated::new(url, &settings.trust).map_err(|error| is_here(url)(error.into()))?)
+        }
+        None => None,
+    };
     let (headers, identity) = (&settings.headers, settings.identity.clone());
     let publisher = Publisher::new(url.clone(), headers, identity, &settings.trust);
     Ok(Some(Publishing {
         publisher: publisher.map_err(|error| is_here(url)(error.into()))?,
+        simulated,
         run: settings.run.unwrap_or_else(RunId::random),
         url: url.to_string(),
     }))
@@ -143,6 +168,10 @@ async fn open_first(
 ) -> Result<(Subscribers, Arc<Shared>), RunError> {
     if let (Some(publishing), Some(url)) = (publishing, &settings.publish) {
         publishing.publisher.probe().await.map_err(is_here(url))?;
+        if let Some(simulated) = &publishing.simulated {
+            let asked = simulated.subscribers().await;
+            asked.map_err(|source| not_simulated(settings, source))?;
+        }
     }
     let opened = async {
         let (ws, handshake) = (settings.ws.clone(), settings.handshake.clone());
@@ -187,7 +216,14 @@ async fn published_or_heard(
         };
         let topic = topics.map(|topics| topics.name(topics.of_notification(sequence)));
         let body = settings.body.of(&mark, topic);
-        async move { publishing.publisher.publish(&mark, body).await }
+        async move {
+            let actual = shared.recording.now();
+            let accepted = publishing.publisher.publish(&mark, body).await?;
+            if let Some(simulated) = &publishing.simulated {
+                simulated.published(sequence, &accepted.id, intended, actual);
+            }
+            Ok(accepted)
+        }
     };
     let drive = publishing::drive(settings.schedule, &shared.recording, publish);
     drive
@@ -196,6 +232,30 @@ async fn published_or_heard(
             url: publishing.url.clone(),
             source,
         })
+}
+
+/// What the simulated subscribers took, if there are any.
+async fn taken(
+    settings: &Settings,
+    simulated: Option<&Simulated>,
+) -> Result<Option<Recorded>, RunError> {
+    let Some(simulated) = simulated else {
+        return Ok(None);
+    };
+    let taken = simulated.collect(settings.drain_timeout).await;
+    taken
+        .map(Some)
+        .map_err(|source| not_simulated(settings, source))
+}
+
+fn not_simulated(settings: &Settings, source: PublishError) -> RunError {
+    RunError::Simulated {
+        url: settings
+            .simulated
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string),
+        source,
+    }
 }
 
 async fn churn(settings: &Settings, subscribers: &Subscribers) -> std::convert::Infallible {

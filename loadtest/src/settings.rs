@@ -45,6 +45,8 @@ pub struct Settings {
     pub slow_readers: Option<SlowReaders>,
     /// How long to wait between the last connect and the first publish.
     pub settle: Duration,
+    /// Where the local stack says what its simulated subscribers took.
+    pub simulated: Option<Uri>,
     /// The run's id; picked by the publishing process if it is not given.
     pub run: Option<RunId>,
 }
@@ -73,6 +75,7 @@ impl Settings {
             churn: None,
             slow_readers: None,
             settle: Duration::ZERO,
+            simulated: None,
             run: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::body::NoPadding;
+use crate::{body::NoPadding, simulated::MAX_NOTIFICATIONS};
 
 /// What is wrong with the options.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,11 @@ pub enum ArgsError {
     /// Frames are told by what the body does not carry.
     #[error("--by-mark needs a body that carries the {{mark}}")]
     MarkNotInBody,
+    /// The gateway forgets the first.
+    #[error(
+        "--simulated measures at most {MAX_NOTIFICATIONS} notifications: use -n, or a shorter -z"
+    )]
+    TooManyToSimulate,
     /// There is no place for padding.
     #[error(
         "cannot pad to --payload-bytes: publish to /notifications, or give a --body with {{padding}}"

@@ -28,6 +28,15 @@ pub enum RunError {
         #[source]
         source: PublishError,
     },
+    /// The local stack does not say what its simulated subscribers took.
+    #[error("cannot ask {url} for simulated subscribers")]
+    Simulated {
+        /// Where it was asked.
+        url: String,
+        /// Why not.
+        #[source]
+        source: PublishError,
+    },
     /// The publishing process is on another machine.
     #[error(
         "the notifications come from a process on another machine, whose clock says nothing \
