@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
+pub use self::bounds::Bounds;
 use self::{
+    audience::Audience,
     counts::Counts,
     in_flight::{InFlight, Reception},
     measurements::{Measurements, Recorded},
@@ -22,38 +24,13 @@ use crate::{
     topics::Topics,
 };
 
+mod audience;
+mod bounds;
 pub mod counts;
 mod in_flight;
 pub mod measurements;
 mod order;
 pub mod spread;
-
-/// How much the recorder remembers; the bounds of its memory.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// Notifications that still miss somebody; each takes two bits for every
-    /// subscriber. Beyond it the oldest is given up: it keeps what it misses.
-    pub in_flight: usize,
-    /// Finished notifications of which is known who received them; each takes
-    /// a bit for every subscriber.
-    pub recent: usize,
-    /// Ids of finished notifications, by which a late duplicate is known.
-    pub finished: usize,
-    /// Frames whose id no publish answer has named yet.
-    pub parked: usize,
-}
-
-impl Default for Bounds {
-    /// About 55 MB with 18,000 subscribers, if every bound is reached.
-    fn default() -> Self {
-        Self {
-            in_flight: 8_192,
-            recent: 64,
-            finished: 65_536,
-            parked: 262_144,
-        }
-    }
-}
 
 /// The state of a run. Every time is that of the run's one clock.
 ///
@@ -63,9 +40,7 @@ impl Default for Bounds {
 #[derive(Debug)]
 pub struct Recorder {
     bounds: Bounds,
-    topics: Option<Topics>,
-    slow_readers: Option<SlowReaders>,
-    open: SubscriberSet,
+    audience: Audience,
     unanswered: HashMap<u64, InFlight>,
     in_flight: BTreeMap<u64, (Arc<str>, InFlight)>,
     known: HashMap<Arc<str>, Known>,
@@ -84,9 +59,7 @@ impl Recorder {
     pub fn new(subscribers: u32, bounds: Bounds) -> Self {
         Self {
             bounds,
-            topics: None,
-            slow_readers: None,
-            open: SubscriberSet::with_capacity(subscribers),
+            audience: Audience::with_capacity(subscribers),
             unanswered: HashMap::new(),
             in_flight: BTreeMap::new(),
             known: HashMap::new(),
@@ -102,26 +75,26 @@ impl Recorder {
     /// Expects a notification only at the subscribers of its topic.
     #[must_use]
     pub fn with_topics(mut self, topics: Option<Topics>) -> Self {
-        self.topics = topics;
+        self.audience.topics = topics;
         self
     }
 
     /// Counts what slow readers receive without timing it.
     #[must_use]
-    pub const fn with_slow_readers(mut self, slow_readers: Option<SlowReaders>) -> Self {
-        self.slow_readers = slow_readers;
+    pub fn with_slow_readers(mut self, slow_readers: Option<SlowReaders>) -> Self {
+        self.audience.slow_readers = slow_readers;
         self
     }
 
     /// A subscriber's socket is open; its last attempt took this long.
     pub fn opened(&mut self, subscriber: SubscriberIndex, took: Duration) {
-        self.recorded.counts.connected += u64::from(self.open.insert(subscriber));
+        self.recorded.counts.connected += u64::from(self.audience.open.insert(subscriber));
         self.recorded.connect_latency.record(took);
     }
 
     /// A subscriber's socket is open again after it was [left](Self::left).
     pub fn reopened(&mut self, subscriber: SubscriberIndex, took: Duration) {
-        self.recorded.counts.reconnects += u64::from(self.open.insert(subscriber));
+        self.recorded.counts.reconnects += u64::from(self.audience.open.insert(subscriber));
         self.recorded.connect_latency.record(took);
     }
 
@@ -140,7 +113,7 @@ impl Recorder {
     /// A subscriber's socket closed although nobody here closed it. What it
     /// has not received it misses.
     pub fn closed(&mut self, subscriber: SubscriberIndex) {
-        if !self.open.remove(subscriber) {
+        if !self.audience.open.remove(subscriber) {
             return;
         }
         self.recorded.counts.unexpected_closes += 1;
@@ -153,10 +126,10 @@ impl Recorder {
     /// A subscriber's socket will be closed here, to connect again. It is
     /// excused from what it has not received.
     pub fn left(&mut self, subscriber: SubscriberIndex) {
-        if !self.open.remove(subscriber) {
+        if !self.audience.open.remove(subscriber) {
             return;
         }
-        let is_timed = !self.is_slow(subscriber);
+        let is_timed = self.audience.is_timed(subscriber);
         for sent in self.unanswered.values_mut() {
             self.recorded.counts.excused += u64::from(sent.excuse(subscriber, is_timed));
         }
@@ -274,25 +247,9 @@ impl Recorder {
         self.recorded.sum_up(&self.curves)
     }
 
-    /// Expected at those who are open and listen to the notification's topic.
     fn in_flight(&self, sequence: u64, intended: Duration, actual: Option<Duration>) -> InFlight {
-        let mut audience = self.open.clone();
-        if let Some(topics) = &self.topics {
-            let topic = topics.of_notification(sequence);
-            audience.retain(|subscriber| topics.of(subscriber) == topic);
-        }
-        let mut timed = audience.len();
-        if self.slow_readers.is_some() {
-            let mut punctual = audience.clone();
-            punctual.retain(|subscriber| !self.is_slow(subscriber));
-            timed = punctual.len();
-        }
+        let (audience, timed) = self.audience.of(sequence);
         InFlight::new(intended, actual, audience, timed)
-    }
-
-    fn is_slow(&self, subscriber: SubscriberIndex) -> bool {
-        self.slow_readers
-            .is_some_and(|slow| slow.contains(subscriber))
     }
 
     fn expect(&mut self, sequence: u64, id: &str, sent: InFlight) -> Arc<str> {
@@ -305,7 +262,7 @@ impl Recorder {
     }
 
     fn deliver(&mut self, sequence: u64, arrival: Arrival) {
-        let is_timed = !self.is_slow(arrival.subscriber);
+        let is_timed = self.audience.is_timed(arrival.subscriber);
         let Some((_, sent)) = self.in_flight.get_mut(&sequence) else {
             return;
         };
@@ -346,10 +303,7 @@ impl Recorder {
     }
 
     fn extra(&mut self, sequence: u64, Arrival { subscriber, .. }: Arrival) {
-        let is_misdirected = self
-            .topics
-            .as_ref()
-            .is_some_and(|topics| topics.of(subscriber) != topics.of_notification(sequence));
+        let is_misdirected = self.audience.is_misdirected(sequence, subscriber);
         self.recorded.counts.misdirected += u64::from(is_misdirected);
         self.recorded.counts.extra += u64::from(!is_misdirected);
     }
@@ -360,7 +314,7 @@ impl Recorder {
         let Some((_, sent)) = self.in_flight.get_mut(&sequence) else {
             return;
         };
-        sent.stop_waiting_for_the_closed(&self.open);
+        sent.stop_waiting_for_the_closed(&self.audience.open);
         if sent.is_finished() {
             self.retire(sequence, Known::Finished { sequence });
         }

@@ -7,5 +7,6 @@
 
 mod counts;
 mod exit_codes;
+mod measuring;
 mod server;
 mod tls;

@@ -10,12 +10,19 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
+use fanout_loadtest::machine::monotonic_time;
 use futures::{SinkExt, StreamExt};
+use hdrhistogram::{
+    Histogram,
+    serialization::{Serializer, V2DeflateSerializer},
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, mpsc, oneshot},
@@ -52,12 +59,16 @@ pub(crate) struct Plan {
     /// A reply to nobody's question goes before every delivery.
     pub(crate) chatters: bool,
     pub(crate) has_no_ledger: bool,
+    /// How many of its simulated subscribers, four, each publish reaches, and
+    /// how many twice; none are simulated if this is empty.
+    pub(crate) simulated: Vec<(u64, u64)>,
 }
 
 /// Serves until it is dropped.
 pub(crate) struct Server {
     pub(crate) ws: String,
     pub(crate) http: String,
+    pub(crate) simulated: String,
     state: Arc<State>,
     _tasks: JoinSet<()>,
 }
@@ -84,6 +95,7 @@ impl Server {
         tasks.spawn(serve_http(http, Arc::clone(&state)));
         Self {
             ws: ws_url,
+            simulated: http_url.replace("/orders", "/_local/simulated"),
             http: http_url,
             state,
             _tasks: tasks,
@@ -208,6 +220,9 @@ async fn answer(
         (&Method::GET, Some(id)) if !state.plan.has_no_ledger => Response::new(Full::from(
             format!(r#"{{"id":"{id}","targeted":3,"accepted":3,"gone":0}}"#),
         )),
+        (&Method::GET, None) if path == "/_local/simulated" && !state.plan.simulated.is_empty() => {
+            simulated(&state, request.uri().query())
+        }
         _ => status(StatusCode::NOT_FOUND),
     };
     Ok(response)
@@ -273,6 +288,34 @@ fn deliver(state: &State, publish: u64, data: &str) -> Vec<oneshot::Receiver<()>
         }
     }
     confirmations
+}
+
+/// What the local stack's gateway says of its simulated subscribers.
+fn simulated(state: &State, query: Option<&str>) -> Response<Full<Bytes>> {
+    let published = state.publishes.load(Ordering::SeqCst);
+    let of = |(publish, (reached, duplicates)): (u64, &(u64, u64))| {
+        let mut offsets = Histogram::<u64>::new(3).unwrap();
+        offsets.record_n(1_000, *reached).unwrap();
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&offsets, &mut bytes)
+            .unwrap();
+        json!({
+            "id": format!("n-{publish}"),
+            "reached": reached,
+            "duplicates": duplicates,
+            "firstAtUs": u64::try_from(monotonic_time().as_micros()).unwrap(),
+            "offsetsUs": BASE64_STANDARD.encode(bytes),
+        })
+    };
+    let plan = (0..published).zip(&state.plan.simulated);
+    let notifications: Vec<_> = plan.map(of).collect();
+    let id = query.and_then(|query| query.strip_prefix("notification="));
+    let document = match id {
+        Some(id) => notifications.into_iter().find(|one| one["id"] == id),
+        None => Some(json!({"open": 4, "notifications": notifications})),
+    };
+    Response::new(Full::from(document.unwrap().to_string()))
 }
 
 fn status(status: StatusCode) -> Response<Full<Bytes>> {
