@@ -65,10 +65,12 @@ impl OwnLoad {
         self.cpu_us.saturating_mul(100).checked_div(available)
     }
 
-    /// Memory for each socket, the process's own included.
+    /// Memory for each socket, the process's own shared out among them. `None`
+    /// for fewer than a thousand, where that would be most of it.
     #[must_use]
     pub fn bytes_per_subscriber(&self) -> Option<u64> {
-        self.resident_bytes?.checked_div(self.subscribers)
+        let bytes = self.resident_bytes?.checked_div(self.subscribers)?;
+        (self.subscribers >= 1_000).then_some(bytes)
     }
 
     /// In what way the tool itself held the measurement up.
