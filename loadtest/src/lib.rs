@@ -3,7 +3,8 @@
 //!
 //! [`run::run`] is the whole test. The parts that decide and count are pure
 //! and take the time as an argument: [`units`], [`schedule`], [`frame`],
-//! [`recorder`] with its [`curve`], [`parking`] and [`latency`], and [`report`].
+//! [`recorder`] with its [`curve`], [`parking`], [`latency`] and [`timeline`], and
+//! [`report`].
 //! The parts that touch the network are [`connect`], [`subscribers`],
 //! [`publisher`] and [`publishing`]; they meet in a [`recording`].
 
@@ -28,4 +29,5 @@ pub mod schedule;
 pub mod settings;
 pub mod subscriber_set;
 pub mod subscribers;
+pub mod timeline;
 pub mod units;

@@ -13,6 +13,7 @@ use crate::{
     parking::{Arrival, Parking},
     recorder::measurements::{Counts, Measurements},
     subscriber_set::{SubscriberIndex, SubscriberSet},
+    timeline::Timeline,
 };
 
 pub mod measurements;
@@ -60,6 +61,7 @@ pub struct Recorder {
     latency: LatencyHistogram,
     service_time: LatencyHistogram,
     connect_latency: LatencyHistogram,
+    timeline: Timeline,
     curves: Curves,
     counts: Counts,
     first_sent: Option<Duration>,
@@ -84,6 +86,7 @@ impl Recorder {
             latency: LatencyHistogram::new(),
             service_time: LatencyHistogram::new(),
             connect_latency: LatencyHistogram::new(),
+            timeline: Timeline::new(),
             curves: Curves::default(),
             counts: Counts::default(),
             first_sent: None,
@@ -216,6 +219,9 @@ impl Recorder {
             counts: self.counts,
             latency_us: self.latency.summary(),
             service_time_us: self.service_time.summary(),
+            latency_distribution: self.latency.distribution(),
+            service_time_distribution: self.service_time.distribution(),
+            timeline: self.timeline.summary(),
             connect_latency_us: self.connect_latency.summary(),
             fan_out_us: self.curves.summary(),
             busy: busy.map(|(first, last)| last.saturating_sub(first)),
@@ -237,6 +243,7 @@ impl Recorder {
         sent.curve.arrive(latency);
         let is_finished = sent.awaited.is_empty();
         self.latency.record(latency);
+        self.timeline.record(at, latency);
         self.service_time.record(at.saturating_sub(sent.actual));
         self.counts.received += 1;
         self.last_arrival = self.last_arrival.max(Some(at));

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::{curve::CurveSummary, latency::LatencySummary};
+use crate::{
+    curve::CurveSummary,
+    latency::{LatencySummary, PercentilePoint},
+    timeline::TimelineSummary,
+};
 
 /// Everything that is counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Subscribers that were open at some time.
     pub connected: u64,
@@ -69,6 +74,12 @@ pub struct Measurements {
     pub latency_us: Option<LatencySummary>,
     /// From the actual send to the arrival of each delivery.
     pub service_time_us: Option<LatencySummary>,
+    /// How `latency_us` is distributed.
+    pub latency_distribution: Vec<PercentilePoint>,
+    /// How `service_time_us` is distributed.
+    pub service_time_distribution: Vec<PercentilePoint>,
+    /// Deliveries and their latency over the time of the run.
+    pub timeline: TimelineSummary,
     /// From the start of the attempt that succeeded to the open socket.
     pub connect_latency_us: Option<LatencySummary>,
     /// How notifications spread over their subscribers.
