@@ -4,7 +4,7 @@
 //! [`run::run`] is the whole test. The parts that decide and count are pure
 //! and take the time as an argument: [`units`], [`schedule`], [`frame`],
 //! [`recorder`] with its [`curve`], [`parking`], [`latency`] and [`timeline`], and
-//! [`report`].
+//! [`report`] with the objectives of [`slo`].
 //! The parts that touch the network are [`connect`], [`subscribers`],
 //! [`publisher`] and [`publishing`]; they meet in a [`recording`].
 
@@ -27,6 +27,7 @@ pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod settings;
+pub mod slo;
 pub mod subscriber_set;
 pub mod subscribers;
 pub mod timeline;
