@@ -3,13 +3,15 @@
 use std::{fs, time::Duration};
 
 use bytes::Bytes;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::{
     exit,
+    reporting::ReportingArgs,
     schedule::Schedule,
     settings::{Body, Settings},
+    slo,
     units::{Rate, parse_duration},
 };
 
@@ -27,8 +29,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs one load test and reports it
-    #[command(after_help = exit::HELP)]
-    Run(RunArgs),
+    #[command(after_help = format!("{}\n\n{}", slo::HELP, exit::HELP))]
+    Run(Box<RunArgs>),
 }
 
 /// The options of `run`.
@@ -77,18 +79,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     drain_timeout: Duration,
 
-    /// How to write the report to stdout
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub output_format: OutputFormat,
-}
-
-/// How the report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
+    /// Where the report goes
+    #[command(flatten)]
+    pub reporting: ReportingArgs,
 }
 
 impl From<RunArgs> for Settings {

@@ -1,15 +1,16 @@
 //! The `fanout-loadtest` command.
 
 use std::{
-    io::{IsTerminal, Write, stderr, stdout},
+    io::{IsTerminal, stderr},
     process::ExitCode,
 };
 
 use clap::{Parser, error::ErrorKind};
 use fanout_loadtest::{
     causes::with_causes,
-    cli::{Cli, Command, OutputFormat, RunArgs, one_line},
+    cli::{Cli, Command, RunArgs, one_line},
     exit::{Outcome, usage},
+    report::document::Origin,
     run::{RunError, run},
     settings::Settings,
 };
@@ -18,9 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(Cli {
-            command: Command::Run(args),
-        }) => run_to_exit_code(args),
+        Ok(Cli { command }) => match command {
+            Command::Run(args) => run_to_exit_code(*args),
+        },
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
@@ -35,7 +36,11 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run_to_exit_code(args: RunArgs) -> ExitCode {
-    let format = args.output_format;
+    let reporting = args.reporting.clone();
+    if let Err(error) = reporting.check() {
+        eprintln!("error: {}", with_causes(&error));
+        return usage();
+    }
     let settings = Settings::from(args);
     let interrupt = CancellationToken::new();
     let ran = tokio::select! {
@@ -43,15 +48,12 @@ async fn run_to_exit_code(args: RunArgs) -> ExitCode {
         () = interrupted_twice(&interrupt) => return Outcome::Interrupted.exit_code(),
     };
     match ran {
-        Ok(report) => {
-            let text = match format {
-                OutputFormat::Text => report.to_text(),
-                OutputFormat::Json => report.to_json(),
-            };
-            // Nobody is left to tell if stdout is closed.
-            let _closed = writeln!(stdout(), "{text}");
-            report.outcome.exit_code()
-        }
+        Ok(report) => reporting
+            .write(&report, Origin::here_and_now())
+            .unwrap_or_else(|error| {
+                eprintln!("error: {}", with_causes(&error));
+                usage()
+            }),
         Err(error) => {
             eprintln!("error: {}", with_causes(&error));
             match error {

@@ -4,8 +4,13 @@ use serde_json::value::RawValue;
 
 use crate::{exit::Outcome, recorder::measurements::Measurements, settings::Settings};
 
+mod csv;
+pub mod document;
+mod html;
 mod json;
-mod text;
+pub(crate) mod text;
+
+pub use json::ReadError;
 
 /// What was asked for, and what came of it.
 #[derive(Debug, Clone)]
@@ -46,14 +51,9 @@ impl Report {
     pub fn to_text(&self) -> String {
         text::Text(self).to_string()
     }
-
-    /// Writes one JSON object over several lines. Times are whole microseconds
-    /// where a name ends in `_us`, milliseconds where it ends in `_ms`.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        format!("{:#}", json::value(self))
-    }
 }
 
+#[cfg(test)]
+pub(crate) mod fixtures;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ fn parse(args: &[&str]) -> Result<Settings, String> {
     let line = ["fanout-loadtest", "run"].iter().chain(&URLS).chain(args);
     let cli = Cli::try_parse_from(line).map_err(|error| one_line(&error))?;
     let Command::Run(run) = cli.command;
-    Ok(run.into())
+    Ok(Settings::from(*run))
 }
 
 #[track_caller]
@@ -80,7 +80,7 @@ fn wrong_value_gets_one_line_that_names_what_would_be_right() {
     );
     check_error(
         &["--output-format", "xml"],
-        "error: invalid value 'xml' for '--output-format <FORMAT>' [possible values: text, json]",
+        "error: invalid value 'xml' for '--output-format <FORMAT>' [possible values: text, json, csv]",
     );
 }
 
@@ -102,7 +102,7 @@ fn help_names_every_exit_code() {
         .unwrap()
         .render_long_help()
         .to_string();
-    for code in ["0 ", "1 ", "2 ", "3 ", "130 "] {
+    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "130 "] {
         assert!(help.contains(&format!("\n  {code}")), "{code} is missing");
     }
 }

@@ -174,7 +174,7 @@ fn row<T: Display>(f: &mut Formatter<'_>, label: &str, cells: [T; 5]) -> fmt::Re
 }
 
 /// Microseconds in the unit that leaves at least three digits.
-fn micros(us: u64) -> String {
+pub(crate) fn micros(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} µs"),
         1_000..1_000_000 => format!("{}.{:02} ms", us / 1_000, us % 1_000 / 10),
@@ -182,7 +182,8 @@ fn micros(us: u64) -> String {
     }
 }
 
-fn grouped(number: u64) -> String {
+/// Writes a number with a comma between thousands.
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -7,4 +7,5 @@
 
 mod counts;
 mod exit_codes;
+mod reporting;
 mod server;

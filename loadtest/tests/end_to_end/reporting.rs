@@ -1,0 +1,105 @@
+//! What the process writes of a run, and how it judges it.
+
+use std::{fs, process::Command};
+
+use tokio::task::spawn_blocking;
+
+use crate::server::{Plan, Server};
+
+/// Runs to the end; the exit code and stdout.
+async fn process(args: Vec<String>) -> (Option<i32>, String) {
+    let output = spawn_blocking(move || {
+        Command::new(env!("CARGO_BIN_EXE_fanout-loadtest"))
+            .args(args)
+            .output()
+            .unwrap()
+    });
+    let output = output.await.unwrap();
+    let (out, err) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    (output.status.code(), if out.is_empty() { err } else { out })
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Three subscribers, two notifications.
+async fn run(plan: Plan, more: &str) -> (Option<i32>, String) {
+    let server = Server::start(plan).await;
+    let (ws, http) = (&server.ws, &server.http);
+    process(words(&format!(
+        "run --ws {ws} --publish {http} -c 3 -n 2 -q 100 --drain-timeout 50ms {more}"
+    )))
+    .await
+}
+
+fn losing_one() -> Plan {
+    Plan {
+        lost: vec![(0, 0)],
+        ..Plan::default()
+    }
+}
+
+#[tokio::test]
+async fn run_within_its_objectives_exits_0() {
+    let (code, text) = run(Plan::default(), "--slo p99<1h,reach=100%,errors=0").await;
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("objective      reach=100%  holds   100.00%"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn run_beyond_an_objective_exits_4() {
+    let (code, text) = run(losing_one(), "--slo reach=100%").await;
+    assert_eq!(code, Some(4), "{text}");
+    assert!(
+        text.ends_with("objective      reach=100%  broken  83.33%\n"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn objective_may_allow_for_what_is_missing() {
+    let (code, text) = run(losing_one(), "--slo reach>=80%").await;
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = run(losing_one(), "--slo p99<1h").await;
+    assert_eq!(code, Some(1), "{text}");
+}
+
+#[tokio::test]
+async fn csv_is_a_header_and_a_row() {
+    let (code, csv) = run(Plan::default(), "--output-format csv").await;
+    assert_eq!(code, Some(0), "{csv}");
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!(lines.len(), 2, "{csv}");
+    let column = lines[0]
+        .split(',')
+        .position(|name| name == "counts.received");
+    assert_eq!(lines[1].split(',').nth(column.unwrap()), Some("6"));
+}
+
+#[tokio::test]
+async fn page_is_written_beside_the_report() {
+    let directory = tempfile::tempdir().unwrap();
+    let page = directory.path().join("report.html");
+    let (code, text) = run(Plan::default(), &format!("--html {}", page.display())).await;
+    assert_eq!(code, Some(0), "{text}");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    assert_eq!(page.matches("role=\"img\"").count(), 4);
+}
+
+#[tokio::test]
+async fn page_that_cannot_be_written_exits_2_before_the_run() {
+    let (code, text) = run(Plan::default(), "--html /nowhere/report.html").await;
+    assert_eq!(code, Some(2));
+    assert_eq!(
+        text,
+        "error: cannot write /nowhere/report.html: No such file or directory (os error 2)\n"
+    );
+}
