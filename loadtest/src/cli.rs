@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::{
+    compare::CompareArgs,
     exit,
     reporting::ReportingArgs,
     schedule::Schedule,
@@ -31,6 +32,9 @@ pub enum Command {
     /// Runs one load test and reports it
     #[command(after_help = format!("{}\n\n{}", slo::HELP, exit::HELP))]
     Run(Box<RunArgs>),
+
+    /// Compares two reports written with --output-format json
+    Compare(CompareArgs),
 }
 
 /// The options of `run`.

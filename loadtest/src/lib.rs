@@ -4,13 +4,14 @@
 //! [`run::run`] is the whole test. The parts that decide and count are pure
 //! and take the time as an argument: [`units`], [`schedule`], [`frame`],
 //! [`recorder`] with its [`curve`], [`parking`], [`latency`] and [`timeline`], and
-//! [`report`] with the objectives of [`slo`].
+//! [`report`] with the objectives of [`slo`]. [`compare`] reads two reports.
 //! The parts that touch the network are [`connect`], [`subscribers`],
 //! [`publisher`] and [`publishing`]; they meet in a [`recording`].
 
 pub mod causes;
 pub mod cli;
 pub mod clock;
+pub mod compare;
 pub mod connect;
 pub mod curve;
 pub mod exit;

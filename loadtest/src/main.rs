@@ -1,7 +1,9 @@
 //! The `fanout-loadtest` command.
 
 use std::{
-    io::{IsTerminal, stderr},
+    error::Error,
+    fmt::Display,
+    io::{IsTerminal, Write, stderr, stdout},
     process::ExitCode,
 };
 
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command }) => match command {
             Command::Run(args) => run_to_exit_code(*args),
+            Command::Compare(args) => show(args.compare()),
         },
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp
@@ -62,6 +65,21 @@ async fn run_to_exit_code(args: RunArgs) -> ExitCode {
                     Outcome::Unreachable.exit_code()
                 }
             }
+        }
+    }
+}
+
+/// Writes what a command without a run found out.
+fn show<E: Error>(found: Result<impl Display, E>) -> ExitCode {
+    match found {
+        Ok(found) => {
+            // Nobody is left to tell if stdout is closed.
+            let _closed = writeln!(stdout(), "{found}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {}", with_causes(&error));
+            usage()
         }
     }
 }

@@ -7,7 +7,9 @@ const URLS: [&str; 4] = ["--ws", "ws://h:1/p", "--publish", "http://h:2/o"];
 fn parse(args: &[&str]) -> Result<Settings, String> {
     let line = ["fanout-loadtest", "run"].iter().chain(&URLS).chain(args);
     let cli = Cli::try_parse_from(line).map_err(|error| one_line(&error))?;
-    let Command::Run(run) = cli.command;
+    let Command::Run(run) = cli.command else {
+        panic!("another command");
+    };
     Ok(Settings::from(*run))
 }
 

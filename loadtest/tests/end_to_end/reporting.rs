@@ -103,3 +103,30 @@ async fn page_that_cannot_be_written_exits_2_before_the_run() {
         "error: cannot write /nowhere/report.html: No such file or directory (os error 2)\n"
     );
 }
+
+#[tokio::test]
+async fn reports_of_two_runs_are_compared() {
+    let directory = tempfile::tempdir().unwrap();
+    let report = async |name: &str, plan| {
+        let path = directory.path().join(name);
+        fs::write(&path, run(plan, "--output-format json").await.1).unwrap();
+        path.display().to_string()
+    };
+    let a = report("a.json", losing_one()).await;
+    let b = report("b.json", Plan::default()).await;
+    let (code, text) = process(vec!["compare".to_owned(), a, b]).await;
+    assert_eq!(code, Some(0), "{text}");
+    let missing = text.lines().find(|line| line.starts_with("missing"));
+    assert_eq!(words(missing.unwrap()), ["missing", "1", "0", "0.000"]);
+}
+
+#[tokio::test]
+async fn file_that_is_no_report_exits_2() {
+    let missing = "/nowhere/a.json";
+    let (code, text) = process(words(&format!("compare {missing} {missing}"))).await;
+    assert_eq!(code, Some(2));
+    assert_eq!(
+        text,
+        "error: cannot read /nowhere/a.json: No such file or directory (os error 2)\n"
+    );
+}
