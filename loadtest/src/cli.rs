@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use crate::{
     compare::CompareArgs,
     exit,
+    plan::PlanArgs,
     reporting::ReportingArgs,
     schedule::Schedule,
     settings::{Body, Settings},
@@ -35,6 +36,9 @@ pub enum Command {
 
     /// Compares two reports written with --output-format json
     Compare(CompareArgs),
+
+    /// Says what an audience takes on AWS: how long, and what it costs a month
+    Plan(PlanArgs),
 }
 
 /// The options of `run`.

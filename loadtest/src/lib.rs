@@ -4,7 +4,8 @@
 //! [`run::run`] is the whole test. The parts that decide and count are pure
 //! and take the time as an argument: [`units`], [`schedule`], [`frame`],
 //! [`recorder`] with its [`curve`], [`parking`], [`latency`] and [`timeline`], and
-//! [`report`] with the objectives of [`slo`]. [`compare`] reads two reports.
+//! [`report`] with the objectives of [`slo`]. [`compare`] reads two reports;
+//! [`plan`] measures nothing.
 //! The parts that touch the network are [`connect`], [`subscribers`],
 //! [`publisher`] and [`publishing`]; they meet in a [`recording`].
 
@@ -20,6 +21,7 @@ pub mod host;
 pub mod latency;
 pub mod limits;
 pub mod parking;
+pub mod plan;
 pub mod progress;
 pub mod publisher;
 pub mod publishing;

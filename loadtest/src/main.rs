@@ -1,6 +1,7 @@
 //! The `fanout-loadtest` command.
 
 use std::{
+    convert::Infallible,
     error::Error,
     fmt::Display,
     io::{IsTerminal, Write, stderr, stdout},
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Ok(Cli { command }) => match command {
             Command::Run(args) => run_to_exit_code(*args),
             Command::Compare(args) => show(args.compare()),
+            Command::Plan(args) => show(Ok::<_, Infallible>(args.write())),
         },
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp

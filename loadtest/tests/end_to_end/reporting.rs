@@ -130,3 +130,13 @@ async fn file_that_is_no_report_exits_2() {
         "error: cannot read /nowhere/a.json: No such file or directory (os error 2)\n"
     );
 }
+
+#[tokio::test]
+async fn plan_needs_no_server() {
+    let line = "plan --connections 300000 --rate 10000 --burst 5000 --output-format json";
+    let (code, json) = process(words(line)).await;
+    assert_eq!(code, Some(0), "{json}");
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(plan["broadcast"]["to_100_percent_seconds"], 29.5);
+    assert_eq!(plan["connecting"]["seconds"], 600.0);
+}
