@@ -2,6 +2,7 @@
 //! notifications.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::mark::Mark;
 
@@ -12,8 +13,21 @@ pub const PLACES: &str = "{number} (from 1), {sequence} (from 0), {intended} (th
 /// The body of every publish of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
+    kind: BodyKind,
     pieces: Vec<Piece>,
     bytes: Option<usize>,
+}
+
+/// Whose words a body is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BodyKind {
+    /// The order of a book.
+    BookOrder,
+    /// The general form of a notification.
+    Notification,
+    /// As it was given.
+    Given,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,13 +61,15 @@ impl Body {
     /// The order of a book that everybody hears of, its title being the mark.
     #[must_use]
     pub fn book_order() -> Self {
-        Self::template(r#"{"bookId":{number},"title":"{mark}","quantity":1}"#)
+        let text = r#"{"bookId":{number},"title":"{mark}","quantity":1}"#;
+        Self::of_kind(BodyKind::BookOrder, text)
     }
 
     /// The general form of a notification, to everyone.
     #[must_use]
     pub fn to_everyone() -> Self {
-        Self::template(
+        Self::of_kind(
+            BodyKind::Notification,
             r#"{"type":"loadtest.sent","data":{"mark":"{mark}","padding":"{padding}"},"target":"everyone"}"#,
         )
     }
@@ -61,7 +77,8 @@ impl Body {
     /// The general form of a notification, to its topic.
     #[must_use]
     pub fn to_topic() -> Self {
-        Self::template(
+        Self::of_kind(
+            BodyKind::Notification,
             r#"{"type":"loadtest.sent","data":{"mark":"{mark}","padding":"{padding}"},"target":{"topic":"{topic}"}}"#,
         )
     }
@@ -70,20 +87,7 @@ impl Body {
     /// are.
     #[must_use]
     pub fn template(text: &str) -> Self {
-        let mut pieces = Vec::new();
-        let mut rest = text;
-        while let Some((at, name, place)) = next_place(rest) {
-            let (before, from) = rest.split_at(at);
-            pieces.push(Piece::Text(before.to_owned()));
-            pieces.push(Piece::Place(place));
-            rest = from.strip_prefix(name).unwrap_or_default();
-        }
-        pieces.push(Piece::Text(rest.to_owned()));
-        pieces.retain(|piece| *piece != Piece::Text(String::new()));
-        Self {
-            pieces,
-            bytes: None,
-        }
+        Self::of_kind(BodyKind::Given, text)
     }
 
     /// Pads every body to this size, where `{padding}` is. A body that is
@@ -97,6 +101,12 @@ impl Body {
         }
         self.bytes = Some(bytes);
         Ok(self)
+    }
+
+    /// Whose words it is in.
+    #[must_use]
+    pub const fn kind(&self) -> BodyKind {
+        self.kind
     }
 
     /// Whether notifications of different topics differ.
@@ -133,6 +143,24 @@ impl Body {
             return Bytes::from(short);
         }
         Bytes::from(fill(&"x".repeat(lacking)))
+    }
+
+    fn of_kind(kind: BodyKind, text: &str) -> Self {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((at, name, place)) = next_place(rest) {
+            let (before, from) = rest.split_at(at);
+            pieces.push(Piece::Text(before.to_owned()));
+            pieces.push(Piece::Place(place));
+            rest = from.strip_prefix(name).unwrap_or_default();
+        }
+        pieces.push(Piece::Text(rest.to_owned()));
+        pieces.retain(|piece| *piece != Piece::Text(String::new()));
+        Self {
+            kind,
+            pieces,
+            bytes: None,
+        }
     }
 
     fn has(&self, place: Place) -> bool {

@@ -1,23 +1,27 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
-pub use self::{error::ArgsError, merging::MergeArgs};
+pub use self::error::ArgsError;
 use self::{publishing::PublishingArgs, subscribing::SubscribingArgs, tls::TlsArgs};
 use crate::{
+    compare::CompareArgs,
     exit,
     mark::RunId,
+    merge::MergeArgs,
+    plan::PlanArgs,
+    reporting::ReportingArgs,
     schedule::Schedule,
     settings::Settings,
     simulated::MAX_NOTIFICATIONS,
+    slo,
     units::{Rate, parse_duration},
 };
 
 mod error;
-mod merging;
 mod publishing;
 mod subscribing;
 mod tls;
@@ -36,12 +40,18 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs one load test and reports it
-    #[command(after_help = exit::HELP)]
+    #[command(after_help = format!("{}\n\n{}", slo::HELP, exit::HELP))]
     Run(Box<RunArgs>),
 
     /// Puts the logs of several processes of one run together and reports them
-    #[command(after_help = exit::HELP)]
+    #[command(after_help = format!("{}\n\n{}", slo::HELP, exit::HELP))]
     Merge(MergeArgs),
+
+    /// Compares two reports written with --output-format json
+    Compare(CompareArgs),
+
+    /// Says what an audience takes on AWS: how long, and what it costs a month
+    Plan(PlanArgs),
 }
 
 /// The options of `run`.
@@ -55,10 +65,6 @@ pub struct RunArgs {
     #[arg(long, value_name = "http://HOST:PORT/PATH", value_parser = parse_http_url,
         required_unless_present = "listen_only")]
     publish: Option<Uri>,
-
-    /// Publish nothing: another process of this machine does; listen for -z
-    #[arg(long, conflicts_with_all = ["publish", "notifications"])]
-    listen_only: bool,
 
     /// How many subscribers to open
     #[arg(short = 'c', long, value_name = "N", default_value_t = 10,
@@ -97,35 +103,23 @@ pub struct RunArgs {
     #[command(flatten)]
     subscribing: SubscribingArgs,
 
-    /// Also count and time what the local stack's simulated subscribers take, by what it says here
-    #[arg(long, value_name = "http://HOST:PORT/_local/simulated", value_parser = parse_http_url,
-        conflicts_with_all = ["listen_only", "topics"])]
-    simulated: Option<Uri>,
-
     #[command(flatten)]
     tls: TlsArgs,
 
+    /// Publish nothing: another process of this machine does; listen for -z
+    #[arg(long, help_heading = PROCESSES, conflicts_with_all = ["publish", "notifications"])]
+    listen_only: bool,
+
     /// The run's id, to tell several processes of one run by [default: random, or the first heard]
-    #[arg(long, value_name = "8 HEX DIGITS")]
+    #[arg(long, help_heading = PROCESSES, value_name = "8 HEX DIGITS")]
     run_id: Option<RunId>,
 
-    /// Also write what was measured to a file that can be merged (an HDR histogram log)
-    #[arg(long, value_name = "FILE.hlog")]
-    pub output: Option<PathBuf>,
-
-    /// How to write the report to stdout
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub output_format: OutputFormat,
+    /// Where the report goes
+    #[command(flatten)]
+    pub reporting: ReportingArgs,
 }
 
-/// How the report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
-}
+const PROCESSES: &str = "Several processes of one run";
 
 impl TryFrom<RunArgs> for Settings {
     type Error = ArgsError;
@@ -137,11 +131,12 @@ impl TryFrom<RunArgs> for Settings {
             Some(sends) => Schedule::counting(args.rate, sends),
             None => Schedule::lasting(args.rate, lasting()),
         };
-        let (slow_readers, sources) = (
+        let (slow_readers, sources, simulated) = (
             args.subscribing.slow_readers(args.connections),
             args.subscribing.sources.clone(),
+            args.subscribing.simulated.clone(),
         );
-        if args.simulated.is_some() && schedule.sends() > MAX_NOTIFICATIONS {
+        if simulated.is_some() && schedule.sends() > MAX_NOTIFICATIONS {
             return Err(ArgsError::TooManyToSimulate);
         }
         let churn = args.subscribing.churn;
@@ -161,7 +156,7 @@ impl TryFrom<RunArgs> for Settings {
             churn,
             slow_readers,
             settle: args.settle,
-            simulated: args.simulated,
+            simulated,
             run: args.run_id,
             ..Self::new(args.ws, args.publish)
         })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::latency::LatencyHistogram;
 
@@ -138,7 +138,7 @@ impl Curves {
 }
 
 /// The fan-out of a run: each mark, or `None` where no notification got there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurveSummary {
     /// Time to the first subscriber.
     pub first: Option<MarkSummary>,
@@ -153,7 +153,7 @@ pub struct CurveSummary {
 }
 
 /// One mark over all notifications that got there, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkSummary {
     /// How many notifications got there.
     pub notifications: u64,

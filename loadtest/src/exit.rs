@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::recorder::counts::Counts;
 
@@ -11,10 +11,14 @@ pub const HELP: &str = "\
 Exit codes:
   0    everybody received everything
   1    something is missing: a delivery, a publish that failed, or a subscriber
-       that could not connect or was cut off
-  2    the command line is wrong, or asks for more than this machine holds, or
-       for what cannot be measured or merged
+       that could not connect or was cut off; or a delivery went to another
+       topic. With --slo, unless an objective is about it (reach or missing for
+       deliveries, errors for the rest)
+  2    the command line is wrong, asks for more than this machine holds or for
+       what cannot be measured or merged, or names a file that cannot be read or
+       written
   3    could not connect at all, or could not publish at all
+  4    an objective of --slo does not hold
   5    somebody is there, but refuses every connect or every publish: a wrong
        URL, or credentials are missing
   6    everybody received everything, but the ledger that the publish named
@@ -22,7 +26,7 @@ Exit codes:
   130  interrupted, after reporting what ran";
 
 /// The outcome of a run, of which the exit code is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Everybody received everything.
@@ -70,14 +74,20 @@ impl Outcome {
 
     /// As documented in [`HELP`].
     #[must_use]
-    pub fn exit_code(self) -> ExitCode {
-        ExitCode::from(match self {
+    pub const fn status(self) -> u8 {
+        match self {
             Self::Complete => 0,
             Self::Missing => 1,
             Self::Unreachable => 3,
             Self::NoLedger => 6,
             Self::Interrupted => 130,
-        })
+        }
+    }
+
+    /// As documented in [`HELP`].
+    #[must_use]
+    pub fn exit_code(self) -> ExitCode {
+        ExitCode::from(self.status())
     }
 }
 

@@ -1,7 +1,8 @@
 //! What one process measured, as a file that can be merged: an `HdrHistogram`
 //! log (<https://github.com/HdrHistogram/HdrHistogram>, format 1.3) of one
-//! tagged histogram for each kind of span, in microseconds, after a comment
-//! that holds everything else as JSON.
+//! tagged histogram for each kind of span, and one for each interval of the
+//! timeline, in microseconds, after a comment that holds everything else as
+//! JSON.
 
 use std::{collections::BTreeMap, io, time::Duration};
 
@@ -14,13 +15,16 @@ use hdrhistogram::{
     },
 };
 
-pub use self::header::{Asked, Header, LedgerEntry};
-use crate::{latency::LatencyHistogram, recorder::measurements::Recorded};
+pub use self::header::Header;
+use crate::{latency::LatencyHistogram, recorder::measurements::Recorded, timeline::Timeline};
 
 mod header;
 
 /// What the comment begins with.
 const HEADER: &str = "#fanout-loadtest ";
+
+/// The tag of the timeline's intervals.
+const TIMELINE: &str = "timeline";
 
 /// What one process asked for and measured.
 #[derive(Debug, Clone)]
@@ -29,6 +33,8 @@ pub struct Log {
     pub header: Header,
     /// The histograms, by their tag.
     pub histograms: BTreeMap<String, LatencyHistogram>,
+    /// Latency over the time of the run.
+    pub timeline: Timeline,
 }
 
 impl Log {
@@ -50,6 +56,7 @@ impl Log {
         Self {
             header,
             histograms: histograms.collect(),
+            timeline: recorded.timeline.clone(),
         }
     }
 
@@ -61,6 +68,7 @@ impl Log {
             latency: histogram("latency"),
             service_time: histogram("service_time"),
             connect_latency: histogram("connect"),
+            timeline: self.timeline.clone(),
             ..self.header.recorded()
         }
     }
@@ -84,6 +92,10 @@ impl Log {
             log.write_histogram(histogram.as_hdr(), begun, lasted, Tag::new(tag))
                 .map_err(io::Error::other)?;
         }
+        for (start, lasts, arrived) in self.timeline.intervals() {
+            log.write_histogram(arrived, start, lasts, Tag::new(TIMELINE))
+                .map_err(io::Error::other)?;
+        }
         Ok(())
     }
 
@@ -98,18 +110,29 @@ impl Log {
             .ok_or(LogError::NoHeader)?;
         let header = serde_json::from_str(header).map_err(LogError::Header)?;
         let mut histograms = BTreeMap::new();
+        let mut timeline = Timeline::new();
         for entry in IntervalLogIterator::new(text.as_bytes()) {
             let LogEntry::Interval(interval) = entry.map_err(|_| LogError::Histogram)? else {
                 continue;
             };
-            if let Some(tag) = interval.tag() {
-                let histogram = decode(interval.encoded_histogram()).ok_or(LogError::Histogram)?;
+            let Some(tag) = interval.tag() else {
+                continue;
+            };
+            let histogram = decode(interval.encoded_histogram()).ok_or(LogError::Histogram)?;
+            if tag.as_str() == TIMELINE {
+                let (start, lasts) = (interval.start_timestamp(), interval.duration());
+                timeline.add(start, lasts, &histogram);
+            } else {
                 let merged: &mut LatencyHistogram =
                     histograms.entry(tag.as_str().to_owned()).or_default();
                 merged.record_shifted(&histogram, Duration::ZERO);
             }
         }
-        Ok(Self { header, histograms })
+        Ok(Self {
+            header,
+            histograms,
+            timeline,
+        })
     }
 }
 
@@ -129,9 +152,6 @@ pub enum LogError {
     /// The comment with the counts cannot be read.
     #[error("cannot read the counts")]
     Header(#[source] serde_json::Error),
-    /// The settings in it are not understood.
-    #[error("cannot read the settings")]
-    Settings,
     /// A histogram cannot be read.
     #[error("cannot read a histogram")]
     Histogram,

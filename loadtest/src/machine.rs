@@ -1,9 +1,11 @@
 //! What the machine tells a process: its clocks, its memory, which machine it
-//! is.
+//! is, and [what it is made of](host).
 
 use std::{fs, time::Duration};
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
+
+pub mod host;
 
 /// `CLOCK_MONOTONIC`: the same for every process since the machine booted
 /// (`clock_gettime(2)`), and what [`std::time::Instant`] counts on Linux.
@@ -22,7 +24,7 @@ pub fn cpu_time() -> Duration {
 /// no `/proc` (`proc_pid_status(5)`).
 #[must_use]
 pub fn resident_bytes() -> Option<u64> {
-    parse_resident(&fs::read_to_string("/proc/self/status").ok()?)
+    bytes_of(&fs::read_to_string("/proc/self/status").ok()?, "VmRSS")
 }
 
 /// Tells a machine from others, and from itself before it was booted: two
@@ -42,12 +44,18 @@ fn span(time: Timespec) -> Duration {
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-fn parse_resident(status: &str) -> Option<u64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kilobytes * 1024)
+/// The value of the first line `name: value`.
+fn value_of<'a>(lines: &'a str, name: &str) -> Option<&'a str> {
+    lines.lines().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        (key.trim() == name).then(|| value.trim())
+    })
+}
+
+/// The same in bytes, of what is in units of 1,024 of them whatever it says.
+fn bytes_of(lines: &str, name: &str) -> Option<u64> {
+    let kib = value_of(lines, name)?.strip_suffix("kB")?;
+    kib.trim().parse::<u64>().ok()?.checked_mul(1_024)
 }
 
 #[cfg(test)]
@@ -65,11 +73,10 @@ mod tests {
     }
 
     #[test]
-    fn resident_memory_is_in_kilobytes() {
-        assert_eq!(
-            parse_resident("Name:\tx\nVmRSS:\t    1234 kB\n"),
-            Some(1_263_616)
-        );
-        assert_eq!(parse_resident("Name:\tx\n"), None);
+    fn memory_is_in_bytes() {
+        let status = "Name:\tx\nVmRSS:\t    1234 kB\n";
+        assert_eq!(bytes_of(status, "VmRSS"), Some(1_263_616));
+        assert_eq!(bytes_of("Name:\tx\n", "VmRSS"), None);
+        assert_eq!(bytes_of("VmRSS: lots\n", "VmRSS"), None);
     }
 }

@@ -1,20 +1,21 @@
 //! The `fanout-loadtest` command.
 
 use std::{
+    convert::Infallible,
     error::Error,
-    fs::File,
-    io::{BufWriter, IsTerminal, Write, stderr, stdout},
+    fmt::Display,
+    io::{IsTerminal, Write, stderr, stdout},
     process::ExitCode,
 };
 
 use clap::{Parser, error::ErrorKind};
 use fanout_loadtest::{
     causes::with_causes,
-    cli::{Cli, Command, MergeArgs, OutputFormat, RunArgs, one_line},
+    cli::{Cli, Command, RunArgs, one_line},
     exit::{Outcome, refused, usage},
-    hlog::{Header, Log},
-    merge::{self, MergeError},
+    merge::MergeArgs,
     report::Report,
+    reporting::ReportingArgs,
     run::{RunError, run},
     settings::Settings,
 };
@@ -25,7 +26,9 @@ fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command }) => match command {
             Command::Run(args) => run_to_exit_code(*args),
-            Command::Merge(args) => merge_to_exit_code(args),
+            Command::Merge(args) => merge_to_exit_code(&args),
+            Command::Compare(args) => show(args.compare()),
+            Command::Plan(args) => show(Ok::<_, Infallible>(args.write())),
         },
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp
@@ -41,12 +44,10 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run_to_exit_code(args: RunArgs) -> ExitCode {
-    let (format, output) = (args.output_format, args.output.clone());
-    // Before anything is measured that could not be written.
-    let file = match output.map(File::create).transpose() {
-        Ok(file) => file,
-        Err(error) => return wrong_usage(&error),
-    };
+    let reporting = args.reporting.clone();
+    if let Err(error) = reporting.check() {
+        return wrong_usage(&error);
+    }
     let settings = match Settings::try_from(args) {
         Ok(settings) => settings,
         Err(error) => return wrong_usage(&error),
@@ -56,49 +57,40 @@ async fn run_to_exit_code(args: RunArgs) -> ExitCode {
         ran = run(&settings, &interrupt, stderr().is_terminal()) => ran,
         () = interrupted_twice(&interrupt) => return Outcome::Interrupted.exit_code(),
     };
-    let report = match ran {
-        Ok(report) => report,
+    match ran {
+        Ok(report) => published(&report, &reporting),
         Err(error) => {
             eprintln!("error: {}", with_causes(&error));
-            return exit_code_of(&error);
-        }
-    };
-    show(&report, format);
-    if let Some(file) = file {
-        let log = Log::new(Header::from(&report), &report.measurements.recorded);
-        let mut file = BufWriter::new(file);
-        if let Err(error) = log.write(&mut file).and_then(|()| file.flush()) {
-            return wrong_usage(&error);
+            exit_code_of(&error)
         }
     }
-    report.outcome.exit_code()
 }
 
-fn merge_to_exit_code(args: MergeArgs) -> ExitCode {
-    let merged = || -> Result<Report, MergeError> {
-        let logs: Vec<_> = args
-            .logs
-            .into_iter()
-            .map(merge::read)
-            .collect::<Result<_, _>>()?;
-        merge::merge(&logs, args.force)
-    };
-    match merged() {
-        Ok(report) => {
-            show(&report, args.output_format);
-            report.outcome.exit_code()
-        }
+fn merge_to_exit_code(args: &MergeArgs) -> ExitCode {
+    if let Err(error) = args.reporting.check() {
+        return wrong_usage(&error);
+    }
+    match args.merge() {
+        Ok(report) => published(&report, &args.reporting),
         Err(error) => wrong_usage(&error),
     }
 }
 
-fn show(report: &Report, format: OutputFormat) {
-    let text = match format {
-        OutputFormat::Text => report.to_text(),
-        OutputFormat::Json => report.to_json(),
-    };
-    // Nobody is left to tell if stdout is closed.
-    let _closed = writeln!(stdout(), "{text}");
+fn published(report: &Report, reporting: &ReportingArgs) -> ExitCode {
+    let written = reporting.write(report);
+    written.unwrap_or_else(|error| wrong_usage(&error))
+}
+
+/// Writes what a command without a run found out.
+fn show<E: Error>(found: Result<impl Display, E>) -> ExitCode {
+    match found {
+        Ok(found) => {
+            // Nobody is left to tell if stdout is closed.
+            let _closed = writeln!(stdout(), "{found}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => wrong_usage(&error),
+    }
 }
 
 fn wrong_usage(error: &dyn Error) -> ExitCode {

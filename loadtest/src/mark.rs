@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
+use serde::{Deserialize, Serialize};
+
 const PREFIX: &str = "flt1-";
 
 /// One run of one publishing process. Written as 8 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct RunId(u32);
 
 impl RunId {
@@ -24,6 +27,20 @@ impl RunId {
 impl Display for RunId {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0)
+    }
+}
+
+impl From<RunId> for String {
+    fn from(run: RunId) -> Self {
+        run.to_string()
+    }
+}
+
+impl TryFrom<String> for RunId {
+    type Error = RunIdError;
+
+    fn try_from(text: String) -> Result<Self, RunIdError> {
+        text.parse()
     }
 }
 
@@ -58,6 +75,14 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// One of no run, as long as most.
+    pub const EXAMPLE: Self = Self {
+        run: RunId(0),
+        machine: 0,
+        sequence: 0,
+        intended: Duration::from_hours(100),
+    };
+
     /// Finds the first mark in a text, and how it is written there.
     #[must_use]
     pub fn find(text: &str) -> Option<(Self, &str)> {

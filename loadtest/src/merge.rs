@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
+
 use crate::{
     exit::Outcome,
     hlog::{Log, LogError},
@@ -9,8 +11,36 @@ use crate::{
         measurements::Recorded,
         spread::{MAX_ROWS, Row},
     },
-    report::{Ledger, Report},
+    report::{Ledger, Origin, Report},
+    reporting::ReportingArgs,
 };
+
+/// The options of `merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The logs that the processes wrote with --output
+    #[arg(required = true, value_name = "FILE.hlog")]
+    logs: Vec<PathBuf>,
+
+    /// Merge logs of different runs, or of a listener that heard of none
+    #[arg(long)]
+    force: bool,
+
+    /// Where the report goes
+    #[command(flatten)]
+    pub reporting: ReportingArgs,
+}
+
+impl MergeArgs {
+    /// Reads the logs and puts them together.
+    ///
+    /// # Errors
+    /// [`MergeError`] names the log that cannot be read, or the runs.
+    pub fn merge(&self) -> Result<Report, MergeError> {
+        let logs = self.logs.iter().cloned().map(read);
+        merge(&logs.collect::<Result<Vec<_>, _>>()?, self.force)
+    }
+}
 
 /// Adds up what the processes of one run measured: one that published and any
 /// number that listened. What a listener never heard of, it misses.
@@ -21,7 +51,8 @@ pub fn merge(logs: &[Log], force: bool) -> Result<Report, MergeError> {
     let (first, rest) = logs.split_first().ok_or(MergeError::NoLogs)?;
     let is_of_run = |log: &&Log| log.header.run.is_some() && log.header.run == first.header.run;
     if let Some(other) = rest.iter().find(|log| !is_of_run(log)).filter(|_| !force) {
-        let name = |log: &Log| log.header.run.clone().unwrap_or("unknown".to_owned());
+        let run = |log: &Log| log.header.run.map(|run| run.to_string());
+        let name = |log: &Log| run(log).unwrap_or("unknown".to_owned());
         return Err(MergeError::DifferentRuns {
             one: name(first),
             other: name(other),
@@ -38,21 +69,26 @@ pub fn merge(logs: &[Log], force: bool) -> Result<Report, MergeError> {
             add_unheard(&mut recorded, published, log);
         }
     }
-    let mut settings = lead.header.settings.settings()?;
+    let mut settings = lead.header.settings.clone();
     settings.subscribers = logs.iter().fold(0, |sum, log| {
         log.header.settings.subscribers.saturating_add(sum)
     });
     let curves = recorded.spread.curves();
     let is_interrupted = logs.iter().any(|log| log.header.is_interrupted);
-    let ledger = lead.header.ledger.clone().map(Ledger::from);
+    let ledger = lead.header.ledger.clone();
+    let ends = logs.iter().map(|log| log.header.origin.finished_at);
     let outcome = Outcome::of(&recorded.counts, is_interrupted);
     Ok(Report {
         settings,
+        origin: Origin {
+            finished_at: ends.fold(lead.header.origin.finished_at, Ord::max),
+            ..lead.header.origin.clone()
+        },
         outcome: match ledger {
             Some(Ledger::Unavailable { .. }) => outcome.without_ledger(),
             Some(Ledger::Record { .. }) | None => outcome,
         },
-        run: lead.header.run.as_deref().and_then(|run| run.parse().ok()),
+        run: lead.header.run,
         measurements: recorded.sum_up(&curves),
         ledger,
     })
@@ -78,6 +114,13 @@ fn add_unheard(recorded: &mut Recorded, published: &Log, listener: &Log) {
             ..Row::default()
         };
         recorded.spread.add_row(sequence, row);
+    }
+}
+
+fn read(path: PathBuf) -> Result<Log, MergeError> {
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Log::read(&text).map_err(|source| MergeError::NotALog { path, source }),
+        Err(source) => Err(MergeError::Io { path, source }),
     }
 }
 
@@ -114,20 +157,6 @@ pub enum MergeError {
         #[source]
         source: LogError,
     },
-    /// The settings in a log are not understood.
-    #[error(transparent)]
-    Settings(#[from] LogError),
-}
-
-/// Reads the log at a path.
-///
-/// # Errors
-/// [`MergeError::Io`] or [`MergeError::NotALog`].
-pub fn read(path: PathBuf) -> Result<Log, MergeError> {
-    match std::fs::read_to_string(&path) {
-        Ok(text) => Log::read(&text).map_err(|source| MergeError::NotALog { path, source }),
-        Err(source) => Err(MergeError::Io { path, source }),
-    }
 }
 
 #[cfg(test)]

@@ -276,6 +276,7 @@ impl Recorder {
                 let recorded = &mut self.recorded;
                 if is_timed {
                     recorded.latency.record(latency);
+                    recorded.timeline.record(arrival.at, latency);
                 }
                 if let Some(actual) = actual.filter(|_| is_timed) {
                     recorded

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::error::RunError;
 use self::error::is_here;
 use crate::{
+    address::without_secrets,
     causes::with_causes,
     clock::Clock,
     connect::Endpoint,
@@ -27,7 +28,7 @@ use crate::{
         measurements::{Measurements, Recorded},
     },
     recording::Recording,
-    report::{Ledger, Report},
+    report::{AskedFor, Ledger, Origin, Report},
     settings::Settings,
     simulated::Simulated,
     subscribers::{Shared, Subscribers},
@@ -157,7 +158,7 @@ fn publisher(settings: &Settings) -> Result<Option<Publishing>, RunError> {
         publisher: publisher.map_err(|error| is_here(url)(error.into()))?,
         simulated,
         run: settings.run.unwrap_or_else(RunId::random),
-        url: url.to_string(),
+        url: without_secrets(url),
     }))
 }
 
@@ -253,7 +254,7 @@ fn not_simulated(settings: &Settings, source: PublishError) -> RunError {
         url: settings
             .simulated
             .as_ref()
-            .map_or_else(String::new, ToString::to_string),
+            .map_or_else(String::new, without_secrets),
         source,
     }
 }
@@ -307,7 +308,8 @@ fn report(
     let outcome = Outcome::of(&measurements.counts, ended.is_interrupted);
     let is_missing = matches!(ended.ledger, Some(Ledger::Unavailable { .. }));
     Report {
-        settings: settings.clone(),
+        settings: AskedFor::from(settings),
+        origin: Origin::here_and_now(),
         outcome: if is_missing {
             outcome.without_ledger()
         } else {

@@ -157,6 +157,14 @@ fn add(
         latency.record_shifted(&offsets, since(published.intended));
         let service_time = &mut recorded.service_time;
         service_time.record_shifted(&offsets, since(published.actual));
+        for value in offsets.iter_recorded() {
+            let offset = Duration::from_micros(value.value_iterated_to());
+            let latency = since(published.intended) + offset;
+            let count = value.count_since_last_iteration();
+            recorded
+                .timeline
+                .record_n(first_at + offset, latency, count);
+        }
         row.reached = arrivals.one.reached;
         row.marks_us = Mark::ALL.map(|mark| {
             let nth = mark.threshold(u32::try_from(open).unwrap_or(u32::MAX));
@@ -255,6 +263,13 @@ mod tests {
             recorded.service_time.summary().unwrap().max.div_euclid(10),
             900
         );
+        let timeline = recorded.timeline.summary(published.intended);
+        let intervals: Vec<_> = timeline
+            .intervals
+            .iter()
+            .map(|of| (of.start_ms, of.deliveries))
+            .collect();
+        assert_eq!(intervals, [(0, 3)]);
         let row = recorded.spread.rows()[&0];
         assert_eq!(row.marks_us, [Some(10_000), Some(10_100), None, None, None]);
         assert_eq!(recorded.spread.rows()[&1].reached, 0);

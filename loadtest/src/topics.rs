@@ -35,6 +35,12 @@ impl Topics {
         usize::try_from(sequence % count).unwrap_or_default()
     }
 
+    /// How many there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.names.len()
+    }
+
     /// The name of a topic.
     #[must_use]
     pub fn name(&self, topic: usize) -> &str {

@@ -9,7 +9,7 @@ use super::{ArgsError, collected, parse_header};
 use crate::{
     body::{Body, PLACES},
     identity::{Identity, Pointer},
-    mark::{Mark, RunId},
+    mark::Mark,
     topics::Topics,
 };
 
@@ -114,13 +114,7 @@ fn parse_body(text: &str) -> Result<Body, String> {
             .map_err(|error| format!("expected JSON or a file that can be read: {error}"))?
     };
     let body = Body::template(&json);
-    let example = Mark {
-        run: RunId::random(),
-        machine: 0,
-        sequence: 0,
-        intended: std::time::Duration::ZERO,
-    };
-    serde_json::from_slice::<serde::de::IgnoredAny>(&body.of(&example, None))
+    serde_json::from_slice::<serde::de::IgnoredAny>(&body.of(&Mark::EXAMPLE, None))
         .map_err(|error| format!("expected JSON: {error}"))?;
     Ok(body)
 }

@@ -3,9 +3,9 @@
 use std::{fs, net::IpAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Uri};
 
-use super::{ArgsError, collected, parse_header};
+use super::{ArgsError, collected, parse_header, parse_http_url};
 use crate::{
     connect::handshake::{Handshake, TokenIn},
     slow_readers::SlowReaders,
@@ -62,6 +62,11 @@ pub(super) struct SubscribingArgs {
     /// A message to send once connected, with {topic}, {token} and {index} filled in; repeatable
     #[arg(long = "on-open", value_name = "TEXT")]
     greetings: Vec<String>,
+
+    /// Also count and time what the local stack's simulated subscribers take, by what it says here
+    #[arg(long, value_name = "http://HOST:PORT/_local/simulated", value_parser = parse_http_url,
+        conflicts_with_all = ["listen_only", "topics"])]
+    pub(super) simulated: Option<Uri>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -154,7 +154,7 @@ fn wrong_value_gets_one_line_that_names_what_would_be_right() {
     );
     check_error(
         &["--output-format", "xml"],
-        "error: invalid value 'xml' for '--output-format <FORMAT>' [possible values: text, json]",
+        "error: invalid value 'xml' for '--output-format <FORMAT>' [possible values: text, json, csv]",
     );
 }
 
@@ -176,7 +176,7 @@ fn help_names_every_exit_code() {
         .unwrap()
         .render_long_help()
         .to_string();
-    for code in ["0 ", "1 ", "2 ", "3 ", "5 ", "6 ", "130 "] {
+    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "130 "] {
         assert!(help.contains(&format!("\n  {code}")), "{code} is missing");
     }
 }

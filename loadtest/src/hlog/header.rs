@@ -2,20 +2,15 @@
 
 use std::time::Duration;
 
-use http::Uri;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
-use super::LogError;
 use crate::{
     exit::Outcome,
     latency::micros,
+    mark::RunId,
     own_load::OwnLoad,
     recorder::{counts::Counts, measurements::Recorded, spread::Spread},
-    report::{Ledger, Report},
-    schedule::Schedule,
-    settings::Settings,
-    units::{format_duration, parse_duration},
+    report::{AskedFor, Ledger, Origin, Report},
 };
 
 /// One process's account of a run. Times ending in `_us` are microseconds of
@@ -23,9 +18,11 @@ use crate::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Header {
     /// The run's id; `None` if a listener never heard of it.
-    pub run: Option<String>,
+    pub run: Option<RunId>,
+    /// Where and when it was measured.
+    pub origin: Origin,
     /// What was asked for.
-    pub settings: Asked,
+    pub settings: AskedFor,
     /// Whether it was ended by a signal.
     pub is_interrupted: bool,
     /// Everything counted.
@@ -43,54 +40,18 @@ pub struct Header {
     /// The load of each process.
     pub own: Vec<OwnLoad>,
     /// The system's own account of the latest notification.
-    pub ledger: Option<LedgerEntry>,
+    pub ledger: Option<Ledger>,
     /// How each of the first notifications spread.
     pub spread: Spread,
 }
 
-/// What was asked for, in the words of the command line. Headers and tokens
-/// are not in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
-    /// Where subscribers connect.
-    pub ws: String,
-    /// Where notifications are posted; `None` for a process that listens.
-    pub publish: Option<String>,
-    /// How many subscribers to open.
-    pub subscribers: u32,
-    /// How fast to open them.
-    pub ramp: String,
-    /// How fast to publish.
-    pub rate: String,
-    /// How many notifications.
-    pub notifications: u64,
-    /// How long to wait for what is missing.
-    pub drain_timeout: String,
-}
-
-/// A [`Ledger`] as JSON.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct LedgerEntry {
-    location: String,
-    record: Option<Box<RawValue>>,
-    unavailable: Option<String>,
-}
-
 impl From<&Report> for Header {
     fn from(report: &Report) -> Self {
-        let settings = &report.settings;
         let recorded = &report.measurements.recorded;
         Self {
-            run: report.run.map(|run| run.to_string()),
-            settings: Asked {
-                ws: settings.ws.to_string(),
-                publish: settings.publish.as_ref().map(ToString::to_string),
-                subscribers: settings.subscribers,
-                ramp: settings.ramp.to_string(),
-                rate: settings.schedule.rate().to_string(),
-                notifications: settings.schedule.sends(),
-                drain_timeout: format_duration(settings.drain_timeout),
-            },
+            run: report.run,
+            origin: report.origin.clone(),
+            settings: report.settings.clone(),
             is_interrupted: report.outcome == Outcome::Interrupted,
             counts: recorded.counts,
             first_sent_us: recorded.first_sent.map(micros),
@@ -99,7 +60,7 @@ impl From<&Report> for Header {
             first_connect_error: recorded.first_connect_error.clone(),
             first_publish_error: recorded.first_publish_error.clone(),
             own: recorded.own.clone(),
-            ledger: report.ledger.as_ref().map(LedgerEntry::from),
+            ledger: report.ledger.clone(),
             spread: recorded.spread.clone(),
         }
     }
@@ -118,58 +79,6 @@ impl Header {
             first_publish_error: self.first_publish_error.clone(),
             own: self.own.clone(),
             ..Recorded::default()
-        }
-    }
-}
-
-impl Asked {
-    /// The settings, as far as they are in the log.
-    ///
-    /// # Errors
-    /// [`LogError::Settings`] if they are not in words that are known here.
-    pub fn settings(&self) -> Result<Settings, LogError> {
-        let read = || -> Option<Settings> {
-            let url = |text: &String| text.parse::<Uri>().ok();
-            let publish = match &self.publish {
-                Some(text) => Some(url(text)?),
-                None => None,
-            };
-            let rate = self.rate.parse().ok()?;
-            Some(Settings {
-                subscribers: self.subscribers,
-                ramp: self.ramp.parse().ok()?,
-                schedule: Schedule::counting(rate, self.notifications),
-                drain_timeout: parse_duration(&self.drain_timeout).ok()?,
-                ..Settings::new(url(&self.ws)?, publish)
-            })
-        };
-        read().ok_or(LogError::Settings)
-    }
-}
-
-impl From<&Ledger> for LedgerEntry {
-    fn from(ledger: &Ledger) -> Self {
-        let (location, record, unavailable) = match ledger {
-            Ledger::Record { location, record } => (location, Some(record.clone()), None),
-            Ledger::Unavailable { location, reason } => (location, None, Some(reason.clone())),
-        };
-        Self {
-            location: location.clone(),
-            record,
-            unavailable,
-        }
-    }
-}
-
-impl From<LedgerEntry> for Ledger {
-    fn from(entry: LedgerEntry) -> Self {
-        let location = entry.location;
-        match entry.record {
-            Some(record) => Self::Record { location, record },
-            None => Self::Unavailable {
-                location,
-                reason: entry.unavailable.unwrap_or_default(),
-            },
         }
     }
 }

@@ -1,14 +1,11 @@
-use http::Uri;
 use serde_json::value::RawValue;
 
 use super::*;
 use crate::{
-    exit::Outcome,
     own_load::OwnLoad,
     parking::Arrival,
     recorder::{Bounds, Recorder},
-    report::{Ledger, Report},
-    settings::Settings,
+    report::{Ledger, Report, fixtures},
     subscriber_set::SubscriberIndex,
 };
 
@@ -31,17 +28,11 @@ fn report() -> Report {
         timers: 5,
         ..OwnLoad::default()
     });
-    let publish = Uri::from_static("http://127.0.0.1:3000/orders");
-    Report {
-        settings: Settings::new(Uri::from_static("ws://127.0.0.1:3001/prod"), Some(publish)),
-        outcome: Outcome::of(&measurements.counts, false),
-        run: "3fa9c2d1".parse().ok(),
-        measurements,
-        ledger: Some(Ledger::Record {
-            location: "/notifications/a".to_owned(),
-            record: RawValue::from_string(r#"{"targeted": 3}"#.to_owned()).unwrap(),
-        }),
-    }
+    let ledger = Ledger::Record {
+        location: "/notifications/a".to_owned(),
+        record: RawValue::from_string(r#"{"targeted": 3}"#.to_owned()).unwrap(),
+    };
+    fixtures::report(measurements, Some(ledger))
 }
 
 fn written(log: &Log) -> String {
@@ -60,9 +51,12 @@ fn a_log_that_is_read_says_what_was_written() {
     assert_eq!(written(&read), text);
     assert_eq!(read.recorded().counts, report.measurements.counts);
     assert_eq!(read.recorded().spread, report.measurements.recorded.spread);
-    let settings = read.header.settings.settings().unwrap();
-    assert_eq!(settings.schedule, report.settings.schedule);
-    assert_eq!(settings.publish, report.settings.publish);
+    assert_eq!(
+        read.recorded().timeline,
+        report.measurements.recorded.timeline
+    );
+    assert_eq!(read.header.settings, report.settings);
+    assert_eq!(read.header.origin, report.origin);
 }
 
 #[test]
@@ -81,7 +75,8 @@ fn the_rest_of_a_log_is_what_other_tools_read() {
         [
             "Tag=connect,1.001,0.010,2000.000",
             "Tag=latency,1.001,0.010,11007.000",
-            "Tag=service_time,1.001,0.010,10007.000"
+            "Tag=service_time,1.001,0.010,10007.000",
+            "Tag=timeline,1.000,1.000,11007.000"
         ]
     );
 }

@@ -10,6 +10,7 @@ use crate::{
     mark::RunId,
     parking::Arrival,
     recorder::{Bounds, Recorder, measurements::Measurements},
+    report::{AskedFor, fixtures},
     settings::Settings,
     subscriber_set::SubscriberIndex,
 };
@@ -54,11 +55,9 @@ fn log(run: &str, latencies: &Latencies, is_publisher: bool) -> Log {
     };
     let measurements: Measurements = recorder.finish();
     let report = Report {
-        settings,
-        outcome: Outcome::of(&measurements.counts, false),
+        settings: AskedFor::from(&settings),
         run: run.parse::<RunId>().ok(),
-        measurements,
-        ledger: None,
+        ..fixtures::report(measurements, None)
     };
     let log = Log::new(Header::from(&report), &report.measurements.recorded);
     let mut text = Vec::new();
@@ -125,6 +124,8 @@ proptest! {
             received += 1;
         }
         prop_assert_eq!(&merged.recorded.latency, &all);
+        let in_intervals = merged.timeline.intervals.iter().map(|of| of.deliveries);
+        prop_assert_eq!(in_intervals.sum::<u64>(), received);
         let expected = u64::try_from(processes.len() * 3 * 8).unwrap();
         prop_assert_eq!((merged.counts.expected, merged.counts.received), (expected, received));
 

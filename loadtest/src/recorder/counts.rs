@@ -6,6 +6,7 @@ macro_rules! counts {
     ($($(#[$doc:meta])+ $name:ident,)+) => {
         /// Everything that is counted.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
         pub struct Counts {
             $($(#[$doc])+ pub $name: u64,)+
         }

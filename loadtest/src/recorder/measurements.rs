@@ -6,8 +6,9 @@ pub use super::counts::Counts;
 use super::spread::Spread;
 use crate::{
     curve::{CurveSummary, Curves},
-    latency::{LatencyHistogram, LatencySummary},
+    latency::{LatencyHistogram, LatencySummary, PercentilePoint},
     own_load::OwnLoad,
+    timeline::{Timeline, TimelineSummary},
 };
 
 /// The figures of a run. Fields ending in `_us` are in microseconds.
@@ -19,6 +20,12 @@ pub struct Measurements {
     pub latency_us: Option<LatencySummary>,
     /// From the actual send to the arrival of each delivery.
     pub service_time_us: Option<LatencySummary>,
+    /// How `latency_us` is distributed.
+    pub latency_distribution: Vec<PercentilePoint>,
+    /// How `service_time_us` is distributed.
+    pub service_time_distribution: Vec<PercentilePoint>,
+    /// Deliveries and their latency over the time of the run.
+    pub timeline: TimelineSummary,
     /// From the start of the attempt that succeeded to the open socket.
     pub connect_latency_us: Option<LatencySummary>,
     /// How notifications spread over their subscribers.
@@ -44,6 +51,8 @@ pub struct Recorded {
     pub latency: LatencyHistogram,
     /// From the actual send to the arrival of each delivery.
     pub service_time: LatencyHistogram,
+    /// Latency over the time of the run.
+    pub timeline: Timeline,
     /// From the start of the attempt that succeeded to the open socket.
     pub connect_latency: LatencyHistogram,
     /// How each of the first notifications spread.
@@ -63,11 +72,12 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Adds what another process recorded in the same run.
+    /// Adds what another process recorded in the same run, by the same clock.
     pub fn merge(&mut self, other: &Self) {
         self.counts.add(&other.counts);
         self.latency.merge(&other.latency);
         self.service_time.merge(&other.service_time);
+        self.timeline.merge(&other.timeline);
         self.connect_latency.merge(&other.connect_latency);
         self.spread.merge(&other.spread);
         self.first_sent = [self.first_sent, other.first_sent]
@@ -93,6 +103,9 @@ impl Recorded {
             counts: self.counts,
             latency_us: self.latency.summary(),
             service_time_us: self.service_time.summary(),
+            latency_distribution: self.latency.distribution(),
+            service_time_distribution: self.service_time.distribution(),
+            timeline: self.timeline.summary(self.first_sent.unwrap_or_default()),
             connect_latency_us: self.connect_latency.summary(),
             fan_out_us: curves.summary(),
             busy: busy.map(|(first, last)| last.saturating_sub(first)),

@@ -31,26 +31,22 @@ impl Text<'_> {
             "subscribers    {} at {}, opened at {}",
             grouped(settings.subscribers.into()),
             settings.ws,
-            settings.ramp
+            format_rate(settings.ramp_per_second)
         )?;
         match &settings.publish {
             Some(publish) => writeln!(
                 f,
                 "notifications  {} to {publish}, published at {}",
-                grouped(settings.schedule.sends()),
-                settings.schedule.rate()
+                grouped(settings.notifications),
+                format_rate(settings.notifications_per_second)
             )?,
             None => writeln!(
                 f,
                 "notifications  published by another process, listened to for {}",
-                format_duration(settings.schedule.span())
+                format_ms(settings.lasting_ms)
             )?,
         }
-        writeln!(
-            f,
-            "drain timeout  {}",
-            format_duration(settings.drain_timeout)
-        )?;
+        writeln!(f, "drain timeout  {}", format_ms(settings.drain_timeout_ms))?;
         if self.0.outcome == Outcome::Interrupted {
             writeln!(f, "interrupted    the figures cover what ran until then")?;
         }
@@ -195,6 +191,14 @@ impl Text<'_> {
     }
 }
 
+fn format_rate(per_second: f64) -> String {
+    format!("{per_second}/s")
+}
+
+fn format_ms(ms: u64) -> String {
+    format_duration(Duration::from_millis(ms))
+}
+
 fn percentile_row(
     f: &mut Formatter<'_>,
     label: &str,
@@ -219,7 +223,7 @@ fn row<T: Display>(f: &mut Formatter<'_>, label: &str, cells: [T; 5]) -> fmt::Re
 }
 
 /// Microseconds in the unit that leaves at least three digits.
-fn micros(us: u64) -> String {
+pub(crate) fn micros(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} µs"),
         1_000..1_000_000 => format!("{}.{:02} ms", us / 1_000, us % 1_000 / 10),
@@ -227,7 +231,8 @@ fn micros(us: u64) -> String {
     }
 }
 
-fn grouped(number: u64) -> String {
+/// Writes a number with a comma between thousands.
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {

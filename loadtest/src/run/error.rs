@@ -2,7 +2,9 @@
 
 use http::Uri;
 
-use crate::{connect::ConnectError, limits::LimitError, publisher::PublishError};
+use crate::{
+    address::without_secrets, connect::ConnectError, limits::LimitError, publisher::PublishError,
+};
 
 /// Why nothing could be measured.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +49,7 @@ pub enum RunError {
 
 /// Says where a connection failed.
 pub(super) fn is_here(url: &Uri) -> impl Fn(ConnectError) -> RunError {
-    let url = url.to_string();
+    let url = without_secrets(url);
     move |source| RunError::Reach {
         url: url.clone(),
         source,

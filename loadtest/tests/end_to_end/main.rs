@@ -8,5 +8,6 @@
 mod counts;
 mod exit_codes;
 mod measuring;
+mod reporting;
 mod server;
 mod tls;
