@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use fanout_core::action::{Action, ActionError, Reply};
-use fanout_core::aws::{self, dynamodb::Store, sqs::Queues};
+use fanout_core::aws::{self, dynamodb::Store};
 use fanout_core::clock::Clock;
 use fanout_core::connection::{Connection, Recipient};
 use fanout_core::identity::Identity;
@@ -239,13 +239,7 @@ pub async fn run() -> Result<(), Error> {
     let store = Store::new(&config, settings.store, Clock::System);
     let message = Message {
         registry: store.clone(),
-        publisher: Publisher {
-            notifications: store,
-            queue: Queues::new(&config, settings.queues),
-            clock: Clock::System,
-            source: settings.event_source,
-            max_frame_bytes: settings.max_frame_bytes,
-        },
+        publisher: settings.publishing.publisher(&config, store, Clock::System),
         subscribers: settings.subscribers,
         max_topics: settings.max_topics,
         messages_per_minute: settings.messages_per_minute,

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use fanout_core::audience::Listeners;
-use fanout_core::aws::{self, dynamodb::Store, management_api::ManagementApi, sqs::Queues};
+use fanout_core::aws::{self, dynamodb::Store, management_api::ManagementApi};
 use fanout_core::clock::Clock;
 use fanout_core::idempotency::IdempotencyKey;
 use fanout_core::ledger::Standing;
@@ -121,8 +121,8 @@ where
         let route = routes::find(method, path)?;
         let caller = self.callers.identify(request).await?;
         match route {
-            Route::Order => self.publish(request, &caller, Self::parse_order).await,
-            Route::Notify => self.publish(request, &caller, Self::parse).await,
+            Route::Order => self.publish(request, &caller, order).await,
+            Route::Notify => self.publish(request, &caller, notification).await,
             Route::NotifyMany => self.publish_many(request, &caller, received_at).await,
             Route::Show { id } => Ok(answer::json(200, &self.standing(&id).await?)),
             Route::Cancel { id } => self.cancel(&id).await,
@@ -193,26 +193,6 @@ where
         Ok(accepted)
     }
 
-    fn parse_order(request: &Request, body: &[u8]) -> Result<Draft, Problem> {
-        received::expect_json(&request.headers)?;
-        parse_order(body)
-    }
-
-    /// Reads a notification in one of the forms that it may have.
-    fn parse(request: &Request, body: &[u8]) -> Result<Draft, Problem> {
-        let headers = &request.headers;
-        match received::kind_of(headers)? {
-            Kind::Json => parse_notification(body),
-            Kind::StructuredEvent => parse_event(body),
-            Kind::BinaryEvent => {
-                let content_type = headers.get(CONTENT_TYPE);
-                let content_type = content_type.and_then(|declared| declared.to_str().ok());
-                let attributes = received::event_attributes(headers)?;
-                parse_binary_event(attributes, content_type, body)
-            }
-        }
-    }
-
     async fn standing(&self, id: &str) -> Result<Standing, Problem> {
         // What is no id at all was never recorded either.
         let unknown = || Problem::no_such_notification(id);
@@ -255,6 +235,27 @@ where
         })?;
         let document = json!({"topic": topic, "connections": connections});
         Ok(answer::json(200, &document))
+    }
+}
+
+/// Reads an order.
+fn order(request: &Request, body: &[u8]) -> Result<Draft, Problem> {
+    received::expect_json(&request.headers)?;
+    parse_order(body)
+}
+
+/// Reads a notification in one of the forms that it may have.
+fn notification(request: &Request, body: &[u8]) -> Result<Draft, Problem> {
+    let headers = &request.headers;
+    match received::kind_of(headers)? {
+        Kind::Json => parse_notification(body),
+        Kind::StructuredEvent => parse_event(body),
+        Kind::BinaryEvent => {
+            let content_type = headers.get(CONTENT_TYPE);
+            let content_type = content_type.and_then(|declared| declared.to_str().ok());
+            let attributes = received::event_attributes(headers)?;
+            parse_binary_event(attributes, content_type, body)
+        }
     }
 }
 
@@ -313,13 +314,7 @@ pub async fn run() -> Result<(), Error> {
     let store = Store::new(&config, settings.store, clock);
     let publish = Publish {
         store: store.clone(),
-        publisher: Publisher {
-            notifications: store,
-            queue: Queues::new(&config, settings.queues),
-            clock,
-            source: settings.event_source,
-            max_frame_bytes: settings.max_frame_bytes,
-        },
+        publisher: settings.publishing.publisher(&config, store, clock),
         sockets,
         callers: Callers::new(settings.publishers, clock)?,
         origins: settings.origins,

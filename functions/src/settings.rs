@@ -11,8 +11,11 @@ mod worker;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fanout_core::aws::dynamodb::{self, Tables};
-use fanout_core::publish::LARGEST_MESSAGE;
+use fanout_core::aws::SdkConfig;
+use fanout_core::aws::dynamodb::{self, Store, Tables};
+use fanout_core::aws::sqs::Queues;
+use fanout_core::clock::Clock;
+use fanout_core::publish::{LARGEST_MESSAGE, Publisher};
 use fanout_core::queue::Lane;
 use fanout_core::settings::{InvalidConfiguration, Reader};
 
@@ -25,6 +28,49 @@ pub use self::worker::Worker;
 /// (<https://aws.amazon.com/api-gateway/pricing/>).
 const DEFAULT_MAX_FRAME_BYTES: usize = 32 * 1024;
 const DAY_SECONDS: u64 = 24 * 60 * 60;
+
+/// How a function publishes.
+#[derive(Clone, Debug)]
+pub struct Publishing {
+    /// `NOTIFICATIONS_QUEUE_URL`.
+    pub queues: BTreeMap<Lane, String>,
+    /// `EVENT_SOURCE`: the `source` of every `CloudEvent`.
+    pub event_source: String,
+    /// `MAX_FRAME_BYTES`.
+    pub max_frame_bytes: usize,
+}
+
+impl Publishing {
+    fn read(read: &mut Reader) -> Self {
+        let queue = read.text("NOTIFICATIONS_QUEUE_URL");
+        let source = read.optional_text("EVENT_SOURCE");
+        Self {
+            queues: BTreeMap::from([(Lane::Notifications, queue)]),
+            event_source: source.unwrap_or_else(|| "/notifications".to_owned()),
+            max_frame_bytes: read.number(
+                "MAX_FRAME_BYTES",
+                DEFAULT_MAX_FRAME_BYTES,
+                1_024..=LARGEST_MESSAGE,
+            ),
+        }
+    }
+
+    /// Makes the publisher that records in `store`.
+    pub(crate) fn publisher(
+        self,
+        config: &SdkConfig,
+        store: Store,
+        clock: Clock,
+    ) -> Publisher<Store, Queues> {
+        Publisher {
+            notifications: store,
+            queue: Queues::new(config, self.queues),
+            clock,
+            source: self.event_source,
+            max_frame_bytes: self.max_frame_bytes,
+        }
+    }
+}
 
 /// Reads the settings of a function that needs the tables alone.
 pub fn read_store(mut read: Reader) -> Result<dynamodb::Settings, InvalidConfiguration> {
@@ -47,23 +93,6 @@ fn store(read: &mut Reader) -> dynamodb::Settings {
 
 fn max_topics(read: &mut Reader) -> usize {
     read.number("MAX_TOPICS", 50, 1..=1_000)
-}
-
-fn event_source(read: &mut Reader) -> String {
-    let source = read.optional_text("EVENT_SOURCE");
-    source.unwrap_or_else(|| "/notifications".to_owned())
-}
-
-fn max_frame_bytes(read: &mut Reader) -> usize {
-    read.number(
-        "MAX_FRAME_BYTES",
-        DEFAULT_MAX_FRAME_BYTES,
-        1_024..=LARGEST_MESSAGE,
-    )
-}
-
-fn notifications_queue(read: &mut Reader) -> BTreeMap<Lane, String> {
-    BTreeMap::from([(Lane::Notifications, read.text("NOTIFICATIONS_QUEUE_URL"))])
 }
 
 fn management_endpoint(read: &mut Reader) -> String {

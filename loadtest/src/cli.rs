@@ -1,17 +1,30 @@
 //! The command line.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
-use bytes::Bytes;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
+pub use self::error::ArgsError;
+use self::{publishing::PublishingArgs, subscribing::SubscribingArgs, tls::TlsArgs};
 use crate::{
+    compare::CompareArgs,
     exit,
+    mark::RunId,
+    merge::MergeArgs,
+    plan::PlanArgs,
+    reporting::ReportingArgs,
     schedule::Schedule,
-    settings::{Body, Settings},
+    settings::Settings,
+    simulated::MAX_NOTIFICATIONS,
+    slo,
     units::{Rate, parse_duration},
 };
+
+mod error;
+mod publishing;
+mod subscribing;
+mod tls;
 
 /// Opens WebSocket subscribers, publishes notifications, and measures how many
 /// arrive, and how fast.
@@ -27,8 +40,18 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs one load test and reports it
-    #[command(after_help = exit::HELP)]
-    Run(RunArgs),
+    #[command(after_help = format!("{}\n\n{}", slo::HELP, exit::HELP))]
+    Run(Box<RunArgs>),
+
+    /// Puts the logs of several processes of one run together and reports them
+    #[command(after_help = format!("{}\n\n{}", slo::HELP, exit::HELP))]
+    Merge(MergeArgs),
+
+    /// Compares two reports written with --output-format json
+    Compare(CompareArgs),
+
+    /// Says what an audience takes on AWS: how long, and what it costs a month
+    Plan(PlanArgs),
 }
 
 /// The options of `run`.
@@ -39,8 +62,9 @@ pub struct RunArgs {
     ws: Uri,
 
     /// Where notifications are posted
-    #[arg(long, value_name = "http://HOST:PORT/PATH", value_parser = parse_http_url)]
-    publish: Uri,
+    #[arg(long, value_name = "http://HOST:PORT/PATH", value_parser = parse_http_url,
+        required_unless_present = "listen_only")]
+    publish: Option<Uri>,
 
     /// How many subscribers to open
     #[arg(short = 'c', long, value_name = "N", default_value_t = 10,
@@ -65,55 +89,86 @@ pub struct RunArgs {
         value_parser = clap::value_parser!(u64).range(1..))]
     notifications: Option<u64>,
 
-    /// What to publish: JSON, or a file with JSON [default: a numbered book order]
-    #[arg(long, value_name = "JSON|FILE", value_parser = parse_body)]
-    body: Option<Body>,
-
-    /// A header of every publish, such as 'authorization: Bearer t'; repeatable
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = parse_header)]
-    headers: Vec<(HeaderName, HeaderValue)>,
-
     /// How long to wait, after the last publish, for what is missing
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     drain_timeout: Duration,
 
-    /// How to write the report to stdout
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub output_format: OutputFormat,
+    /// How long to wait between the last connect and the first publish
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    settle: Duration,
+
+    #[command(flatten)]
+    publishing: PublishingArgs,
+
+    #[command(flatten)]
+    subscribing: SubscribingArgs,
+
+    #[command(flatten)]
+    tls: TlsArgs,
+
+    /// Publish nothing: another process of this machine does; listen for -z
+    #[arg(long, help_heading = PROCESSES, conflicts_with_all = ["publish", "notifications"])]
+    listen_only: bool,
+
+    /// The run's id, to tell several processes of one run by [default: random, or the first heard]
+    #[arg(long, help_heading = PROCESSES, value_name = "8 HEX DIGITS")]
+    run_id: Option<RunId>,
+
+    /// Where the report goes
+    #[command(flatten)]
+    pub reporting: ReportingArgs,
 }
 
-/// How the report is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    /// For people.
-    Text,
-    /// One JSON object.
-    Json,
-}
+const PROCESSES: &str = "Several processes of one run";
 
-impl From<RunArgs> for Settings {
-    fn from(args: RunArgs) -> Self {
+impl TryFrom<RunArgs> for Settings {
+    type Error = ArgsError;
+
+    fn try_from(args: RunArgs) -> Result<Self, ArgsError> {
         const DEFAULT_DURATION: Duration = Duration::from_secs(10);
         let lasting = || args.duration.unwrap_or(DEFAULT_DURATION);
         let schedule = match args.notifications {
             Some(sends) => Schedule::counting(args.rate, sends),
             None => Schedule::lasting(args.rate, lasting()),
         };
-        let mut headers = HeaderMap::new();
-        for (name, value) in args.headers {
-            headers.append(name, value);
+        let (slow_readers, sources, simulated) = (
+            args.subscribing.slow_readers(args.connections),
+            args.subscribing.sources.clone(),
+            args.subscribing.simulated.clone(),
+        );
+        if simulated.is_some() && schedule.sends() > MAX_NOTIFICATIONS {
+            return Err(ArgsError::TooManyToSimulate);
         }
-        Self {
-            ws: args.ws,
-            publish: args.publish,
+        let churn = args.subscribing.churn;
+        let handshake = args.subscribing.handshake()?;
+        let topics = handshake.topics.as_ref();
+        Ok(Self {
             subscribers: args.connections,
             ramp: args.ramp,
             schedule,
-            body: args.body.unwrap_or(Body::BookOrder),
-            headers,
+            body: args.publishing.body(args.publish.as_ref(), topics)?,
+            headers: args.publishing.headers(),
             drain_timeout: args.drain_timeout,
-        }
+            identity: args.publishing.identity(),
+            handshake,
+            sources,
+            trust: args.tls.trust(),
+            churn,
+            slow_readers,
+            settle: args.settle,
+            simulated,
+            run: args.run_id,
+            ..Self::new(args.ws, args.publish)
+        })
     }
+}
+
+fn collected(headers: &[(HeaderName, HeaderValue)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(name, value.clone());
+    }
+    map
 }
 
 /// What clap has to say about a wrong command line, in one line.
@@ -126,17 +181,19 @@ pub fn one_line(error: &clap::Error) -> String {
 }
 
 fn parse_ws_url(text: &str) -> Result<Uri, String> {
-    parse_url(text, "ws", "ws://127.0.0.1:3001/prod")
+    parse_url(text, ["ws", "wss"], "ws://127.0.0.1:3001/prod")
 }
 
 fn parse_http_url(text: &str) -> Result<Uri, String> {
-    parse_url(text, "http", "http://127.0.0.1:3000/orders")
+    parse_url(text, ["http", "https"], "http://127.0.0.1:3000/orders")
 }
 
-fn parse_url(text: &str, scheme: &str, example: &str) -> Result<Uri, String> {
+fn parse_url(text: &str, schemes: [&str; 2], example: &str) -> Result<Uri, String> {
     let url = text.parse::<Uri>().ok();
     let is_right = |url: &Uri| {
-        url.scheme_str() == Some(scheme) && url.host().is_some_and(|host| !host.is_empty())
+        url.scheme_str()
+            .is_some_and(|scheme| schemes.contains(&scheme))
+            && url.host().is_some_and(|host| !host.is_empty())
     };
     url.filter(is_right)
         .ok_or_else(|| format!("expected a URL such as {example}, got \"{text}\""))
@@ -148,19 +205,6 @@ fn parse_positive_duration(text: &str) -> Result<Duration, String> {
         return Err(format!("expected a time above zero, got \"{text}\""));
     }
     Ok(span)
-}
-
-fn parse_body(text: &str) -> Result<Body, String> {
-    let is_inline = text.trim_start().starts_with(['{', '[', '"']);
-    let json = if is_inline {
-        text.as_bytes().to_vec()
-    } else {
-        fs::read(text)
-            .map_err(|error| format!("expected JSON or a file that can be read: {error}"))?
-    };
-    serde_json::from_slice::<serde::de::IgnoredAny>(&json)
-        .map_err(|error| format!("expected JSON: {error}"))?;
-    Ok(Body::Fixed(Bytes::from(json)))
 }
 
 fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), String> {

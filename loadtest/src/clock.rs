@@ -4,30 +4,45 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Counts from the moment it was made. Copies share their origin.
+use crate::machine;
+
+/// Shows the time since an origin. Copies share their origin.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    origin: Instant,
+    started: Instant,
+    shown_at_start: Duration,
 }
 
 impl Clock {
     /// Starts at zero, now.
     #[must_use]
     pub fn start() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
+        Self::showing(Duration::ZERO)
     }
 
-    /// Time since the start.
+    /// Shows what every other process of this machine sees on its monotonic
+    /// clock, so that one can send an instant to another.
+    #[must_use]
+    pub fn of_machine() -> Self {
+        Self::showing(machine::monotonic_time())
+    }
+
+    /// The time shown.
     #[must_use]
     pub fn now(&self) -> Duration {
-        self.origin.elapsed()
+        self.shown_at_start + self.started.elapsed()
     }
 
-    /// The instant to sleep until for the clock to show `offset`.
+    /// The instant to sleep until for the clock to show `time`.
     #[must_use]
-    pub fn instant(&self, offset: Duration) -> Instant {
-        self.origin + offset
+    pub fn instant(&self, time: Duration) -> Instant {
+        self.started + time.saturating_sub(self.shown_at_start)
+    }
+
+    fn showing(time: Duration) -> Self {
+        Self {
+            started: Instant::now(),
+            shown_at_start: time,
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::latency::LatencyHistogram;
 
@@ -70,10 +70,14 @@ impl Curve {
     pub fn arrive(&mut self, latency: Duration) {
         self.reached += 1;
         self.longest = self.longest.max(latency);
-        for (mark, at) in Mark::ALL.into_iter().zip(&mut self.marks) {
-            if self.reached == mark.threshold(self.expected) {
-                *at = Some(self.longest);
-            }
+        self.mark();
+    }
+
+    /// One subscriber need not be reached any more.
+    pub fn excuse(&mut self) {
+        self.expected = self.expected.saturating_sub(1);
+        if self.reached > 0 {
+            self.mark();
         }
     }
 
@@ -95,6 +99,14 @@ impl Curve {
     pub const fn marks(&self) -> [Option<Duration>; Mark::ALL.len()] {
         self.marks
     }
+
+    fn mark(&mut self) {
+        for (mark, at) in Mark::ALL.into_iter().zip(&mut self.marks) {
+            if self.reached >= mark.threshold(self.expected) {
+                at.get_or_insert(self.longest);
+            }
+        }
+    }
 }
 
 /// The curves of many notifications.
@@ -103,8 +115,8 @@ pub struct Curves([LatencyHistogram; Mark::ALL.len()]);
 
 impl Curves {
     /// Adds a notification that is complete or given up.
-    pub fn add(&mut self, curve: &Curve) {
-        for (histogram, at) in self.0.iter_mut().zip(curve.marks()) {
+    pub fn add(&mut self, marks: [Option<Duration>; Mark::ALL.len()]) {
+        for (histogram, at) in self.0.iter_mut().zip(marks) {
             if let Some(at) = at {
                 histogram.record(at);
             }
@@ -126,7 +138,7 @@ impl Curves {
 }
 
 /// The fan-out of a run: each mark, or `None` where no notification got there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CurveSummary {
     /// Time to the first subscriber.
     pub first: Option<MarkSummary>,
@@ -141,7 +153,7 @@ pub struct CurveSummary {
 }
 
 /// One mark over all notifications that got there, in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkSummary {
     /// How many notifications got there.
     pub notifications: u64,
@@ -197,10 +209,22 @@ mod tests {
     }
 
     #[test]
+    fn who_is_excused_is_not_waited_for() {
+        let mut excused = curve(4, [10, 20]);
+        excused.excuse();
+        assert_eq!(excused.marks()[4], None);
+        excused.excuse();
+        assert_eq!(excused.marks()[4], Some(Duration::from_millis(20)));
+        let mut nobody = Curve::new(1);
+        nobody.excuse();
+        assert_eq!(nobody.marks(), [None; 5]);
+    }
+
+    #[test]
     fn only_notifications_that_got_there_are_summarised() {
         let mut curves = Curves::default();
-        curves.add(&curve(2, [10, 20]));
-        curves.add(&curve(2, [30]));
+        curves.add(curve(2, [10, 20]).marks());
+        curves.add(curve(2, [30]).marks());
         let summary = curves.summary();
         assert_eq!(summary.first.map(|mark| mark.notifications), Some(2));
         assert_eq!(summary.all.map(|mark| mark.notifications), Some(1));

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The longest span told apart: anything longer counts as this long.
 pub const LONGEST: Duration = Duration::from_mins(10);
 
 /// Spans from 1 µs to [`LONGEST`] at three significant digits, in memory that
 /// does not depend on how many are recorded (about 200 KB).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LatencyHistogram(Histogram<u64>);
 
 impl LatencyHistogram {
@@ -31,18 +31,67 @@ impl LatencyHistogram {
         self.0.saturating_record(micros(span).max(1));
     }
 
+    /// Adds all that another histogram has recorded, as if it had been recorded
+    /// here.
+    pub fn merge(&mut self, other: &Self) {
+        for value in other.0.iter_recorded() {
+            self.0.saturating_record_n(
+                value.value_iterated_to(),
+                value.count_since_last_iteration(),
+            );
+        }
+    }
+
+    /// The histogram as hdrhistogram has it, in microseconds.
+    #[must_use]
+    pub const fn as_hdr(&self) -> &Histogram<u64> {
+        &self.0
+    }
+
+    /// Adds what a histogram of microseconds with other bounds holds, each
+    /// value moved by `shift`.
+    pub fn record_shifted(&mut self, of: &Histogram<u64>, shift: Duration) {
+        for value in of.iter_recorded() {
+            let moved = value.value_iterated_to().saturating_add(micros(shift));
+            self.0
+                .saturating_record_n(moved.max(1), value.count_since_last_iteration());
+        }
+    }
+
     /// The percentiles, or `None` if nothing was recorded.
     #[must_use]
     pub fn summary(&self) -> Option<LatencySummary> {
         let at = |quantile| self.0.value_at_quantile(quantile).min(self.0.max());
         (!self.0.is_empty()).then(|| LatencySummary {
             count: self.0.len(),
+            mean: rounded(self.0.mean()),
             p50: at(0.5),
             p90: at(0.9),
             p99: at(0.99),
             p99_9: at(0.999),
+            p99_99: at(0.9999),
             max: self.0.max(),
         })
+    }
+
+    /// The whole distribution, finer towards the longest: the percentiles at
+    /// which half of the rest is reached, again and again, with four steps on
+    /// the way, up to the longest at 100. At most some 150 points.
+    #[must_use]
+    pub fn distribution(&self) -> Vec<PercentilePoint> {
+        const STEPS_EACH_HALF: u32 = 5;
+        let mut points: Vec<PercentilePoint> = Vec::new();
+        for step in self.0.iter_quantiles(STEPS_EACH_HALF) {
+            let point = PercentilePoint {
+                percentile: step.quantile_iterated_to() * 100.0,
+                us: step.value_iterated_to().min(self.0.max()),
+            };
+            let is_new = |last: &PercentilePoint| last.percentile < point.percentile;
+            if points.last().is_none_or(is_new) {
+                points.push(point);
+            }
+        }
+        points
     }
 }
 
@@ -52,11 +101,22 @@ impl Default for LatencyHistogram {
     }
 }
 
+/// A point of a distribution.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PercentilePoint {
+    /// From 0 to 100.
+    pub percentile: f64,
+    /// So much of what was recorded took at most this long, in microseconds.
+    pub us: u64,
+}
+
 /// Percentiles in microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LatencySummary {
     /// How many spans were recorded.
     pub count: u64,
+    /// Their mean.
+    pub mean: u64,
     /// Half of them took at most this long.
     pub p50: u64,
     /// 90 % of them took at most this long.
@@ -65,12 +125,29 @@ pub struct LatencySummary {
     pub p99: u64,
     /// 99.9 % of them took at most this long.
     pub p99_9: u64,
+    /// 99.99 % of them took at most this long.
+    pub p99_99: u64,
     /// The longest.
     pub max: u64,
 }
 
-fn micros(span: Duration) -> u64 {
+/// Whole microseconds.
+pub(crate) fn micros(span: Duration) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Whole milliseconds.
+pub(crate) fn whole_ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a mean of spans is positive and at most the longest of them"
+)]
+fn rounded(mean: f64) -> u64 {
+    mean.round() as u64
 }
 
 #[cfg(test)]
@@ -83,10 +160,12 @@ mod tests {
         (1..=1_000).for_each(|n| histogram.record(Duration::from_micros(n)));
         let expected = LatencySummary {
             count: 1_000,
+            mean: 501,
             p50: 500,
             p90: 900,
             p99: 990,
             p99_9: 999,
+            p99_99: 1_000,
             max: 1_000,
         };
         assert_eq!(histogram.summary(), Some(expected));
@@ -108,7 +187,20 @@ mod tests {
     }
 
     #[test]
+    fn the_distribution_rises_to_the_longest_at_a_hundred() {
+        let mut histogram = LatencyHistogram::new();
+        (1..=100_000).for_each(|n| histogram.record(Duration::from_micros(n)));
+        let points = histogram.distribution();
+        assert!(points.len() > 50 && points.len() < 150, "{}", points.len());
+        assert!(points.is_sorted_by(|a, b| a.percentile < b.percentile && a.us <= b.us));
+        let last = points.last().unwrap();
+        assert_eq!(last.percentile.total_cmp(&100.0), std::cmp::Ordering::Equal);
+        assert_eq!(last.us, histogram.summary().unwrap().max);
+    }
+
+    #[test]
     fn nothing_recorded_has_no_percentiles() {
         assert_eq!(LatencyHistogram::new().summary(), None);
+        assert_eq!(LatencyHistogram::new().distribution(), []);
     }
 }

@@ -11,14 +11,17 @@ pub const MAX_UNANSWERED_PUBLISHES: usize = 512;
 const SPARE_FILES: u64 = 64;
 
 /// Raises the soft limit on open files as far as needed and checks that so
-/// many subscribers can be held.
+/// many subscribers can be held, connecting from so many addresses (one, where
+/// none is given).
 ///
 /// # Errors
 /// [`LimitError`] names the limit that is too low.
-pub fn make_room(subscribers: u32) -> Result<(), LimitError> {
+pub fn make_room(subscribers: u32, source_addresses: usize) -> Result<(), LimitError> {
     let wanted = files_wanted(subscribers);
     let files = rlimit::increase_nofile_limit(wanted).map_err(LimitError::Unknown)?;
-    check(subscribers, files, local_ports())
+    let addresses = u32::try_from(source_addresses).unwrap_or(u32::MAX).max(1);
+    let ports = local_ports().map(|ports| ports.saturating_mul(addresses));
+    check(subscribers, files, ports)
 }
 
 fn check(subscribers: u32, files: u64, ports: Option<u32>) -> Result<(), LimitError> {
@@ -78,8 +81,9 @@ pub enum LimitError {
     },
     /// The range of local ports.
     #[error(
-        "{subscribers} subscribers need as many local ports, but one source address has {ports} \
-         (net.ipv4.ip_local_port_range): widen the range, or use -c {ports} at most"
+        "{subscribers} subscribers need as many local ports, but the source addresses have {ports} \
+         (net.ipv4.ip_local_port_range): add a --source-ip, widen the range, or use -c {ports} at \
+         most"
     )]
     LocalPorts {
         /// The subscribers asked for.
@@ -121,8 +125,9 @@ mod tests {
             30_000,
             100_000,
             Some(28_232),
-            "30000 subscribers need as many local ports, but one source address has 28232 \
-             (net.ipv4.ip_local_port_range): widen the range, or use -c 28232 at most",
+            "30000 subscribers need as many local ports, but the source addresses have 28232 \
+             (net.ipv4.ip_local_port_range): add a --source-ip, widen the range, or use -c 28232 \
+             at most",
         );
     }
 

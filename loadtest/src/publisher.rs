@@ -8,18 +8,21 @@ use http::{
     header::{CONTENT_TYPE, LOCATION, USER_AGENT},
 };
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::{net::TcpStream, time::timeout};
+use tokio_rustls::rustls::ClientConfig;
 
 use crate::{
-    connect::{ConnectError, resolve},
+    connect::{ConnectError, is_tls, resolve},
+    identity::Identity,
     limits::MAX_UNANSWERED_PUBLISHES,
-    settings::Body,
+    mark::Mark,
+    tls::{TlsError, Trust},
 };
 
 /// How long a publish may wait for its answer. API Gateway itself gives up
@@ -32,10 +35,10 @@ const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 /// Posts to one URL over kept-alive HTTP/1.1 connections.
 #[derive(Debug, Clone)]
 pub struct Publisher {
-    client: Client<HttpConnector, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     target: Uri,
     headers: HeaderMap,
-    body: Body,
+    identity: Identity,
 }
 
 /// What the system under test answered to a publish that it accepted.
@@ -48,20 +51,39 @@ pub struct Accepted {
 }
 
 impl Publisher {
-    /// Posts `body` with `headers` to `target`, an `http://` URL.
-    #[must_use]
-    pub fn new(target: Uri, headers: &HeaderMap, body: Body) -> Self {
+    /// Posts with `headers` to `target`, an `http://` or `https://` URL.
+    ///
+    /// # Errors
+    /// What TLS lacks for the latter.
+    pub fn new(
+        target: Uri,
+        headers: &HeaderMap,
+        identity: Identity,
+        trust: &Trust,
+    ) -> Result<Self, TlsError> {
+        // Only where it is used: the system may have no certificates.
+        let trust = if is_tls(&target) {
+            trust
+        } else {
+            &Trust::Anybody
+        };
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(ClientConfig::clone(&*trust.client_config()?))
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(MAX_UNANSWERED_PUBLISHES)
             .build(connector);
-        Self {
+        Ok(Self {
             client,
             target,
             headers: with_defaults(headers),
-            body,
-        }
+            identity,
+        })
     }
 
     /// Checks that somebody listens, without posting anything.
@@ -76,22 +98,24 @@ impl Publisher {
         }
     }
 
-    /// Posts notification `sequence` and reads its id: `202` (any success will
-    /// do) with `{"id":"…"}`.
+    /// Posts a notification and reads its id from the answer, any success,
+    /// where frames are told by it: for our own, `202` with `{"id":"…"}`.
     ///
     /// # Errors
     /// [`PublishError`]; the notification may have been accepted nonetheless.
-    pub async fn publish(&self, sequence: u64) -> Result<Accepted, PublishError> {
-        let body = self.body.of(sequence);
-        let (headers, body) = self
+    pub async fn publish(&self, mark: &Mark, body: Bytes) -> Result<Accepted, PublishError> {
+        let (headers, answer) = self
             .exchange(Method::POST, self.target.clone(), body)
             .await?;
-        let Answer { id } = serde_json::from_slice(&body).map_err(PublishError::NoId)?;
+        let id = self.identity.of_publish(mark, &answer);
         let location = headers
             .get(LOCATION)
             .and_then(|value| value.to_str().ok())
             .map(ToOwned::to_owned);
-        Ok(Accepted { id, location })
+        Ok(Accepted {
+            id: id.ok_or(PublishError::NoId)?,
+            location,
+        })
     }
 
     /// Fetches the JSON document at `location`, a path or a URL on the host
@@ -156,11 +180,6 @@ fn with_defaults(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    id: String,
-}
-
 /// Why a publish failed, or a ledger could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
@@ -177,8 +196,8 @@ pub enum PublishError {
     #[error("no answer within {} s", ANSWER_TIMEOUT.as_secs())]
     TimedOut,
     /// The server accepted, but did not say under which id.
-    #[error("the answer is not JSON with a string \"id\"")]
-    NoId(#[source] serde_json::Error),
+    #[error("the answer is not JSON with the notification's id")]
+    NoId,
     /// The ledger is not JSON.
     #[error("the answer is not JSON")]
     NotJson(#[source] serde_json::Error),
@@ -199,7 +218,7 @@ impl PublishError {
                         && *status != StatusCode::TOO_MANY_REQUESTS
                         && *status != StatusCode::REQUEST_TIMEOUT
             }
-            Self::NoId(_) => true,
+            Self::NoId => true,
             Self::Transport(_)
             | Self::Body(_)
             | Self::TimedOut
@@ -216,7 +235,8 @@ mod tests {
     #[track_caller]
     fn check_location(location: &str, expected: Option<&str>) {
         let target = Uri::from_static("http://127.0.0.1:3000/orders?x=1");
-        let publisher = Publisher::new(target, &HeaderMap::new(), Body::BookOrder);
+        let publisher =
+            Publisher::new(target, &HeaderMap::new(), Identity::Event, &Trust::System).unwrap();
         let url = publisher.absolute(location).ok().map(|url| url.to_string());
         assert_eq!(url.as_deref(), expected, "{location}");
     }

@@ -7,66 +7,50 @@ use std::{
     time::Duration,
 };
 
+pub use self::bounds::Bounds;
+use self::{
+    audience::Audience,
+    counts::Counts,
+    in_flight::{InFlight, Reception},
+    measurements::{Measurements, Recorded},
+    order::Order,
+};
 use crate::{
-    curve::{Curve, Curves},
-    latency::LatencyHistogram,
+    curve::Curves,
+    own_load::LATE,
     parking::{Arrival, Parking},
-    recorder::measurements::{Counts, Measurements},
+    slow_readers::SlowReaders,
     subscriber_set::{SubscriberIndex, SubscriberSet},
+    topics::Topics,
 };
 
+mod audience;
+mod bounds;
+pub mod counts;
+mod in_flight;
 pub mod measurements;
-
-/// A send that leaves this long after its instant is late by the tool's own
-/// fault: its timer is good to a millisecond, so the machine is overloaded.
-pub const LATE_SEND: Duration = Duration::from_millis(5);
-
-/// How much the recorder remembers; the bounds of its memory.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// Notifications that still miss somebody; each takes a bit for every
-    /// subscriber. Beyond it the oldest is given up: it keeps what it misses.
-    pub in_flight: usize,
-    /// Ids of finished notifications, by which a late duplicate is known.
-    pub finished: usize,
-    /// Frames whose id no publish answer has named yet.
-    pub parked: usize,
-}
-
-impl Default for Bounds {
-    /// About 60 MB with 18,000 subscribers, if every bound is reached.
-    fn default() -> Self {
-        Self {
-            in_flight: 16_384,
-            finished: 65_536,
-            parked: 262_144,
-        }
-    }
-}
+mod order;
+pub mod spread;
 
 /// The state of a run. Every time is that of the run's one clock.
 ///
-/// A notification expects the subscribers that are open when it is sent, once
-/// its publish is accepted. Each of them then either receives it or misses it.
+/// A notification expects the subscribers of its topic that are open when it
+/// is sent, once its publish is accepted. Each of them then either receives it,
+/// or misses it, or is excused because it was reconnected here.
 #[derive(Debug)]
 pub struct Recorder {
     bounds: Bounds,
-    open: SubscriberSet,
+    audience: Audience,
     unanswered: HashMap<u64, InFlight>,
     in_flight: BTreeMap<u64, (Arc<str>, InFlight)>,
     known: HashMap<Arc<str>, Known>,
     finished_oldest_first: VecDeque<Arc<str>>,
+    /// Who received what finished last, the oldest first.
+    recent: VecDeque<(u64, SubscriberSet)>,
     parking: Parking,
-    latency: LatencyHistogram,
-    service_time: LatencyHistogram,
-    connect_latency: LatencyHistogram,
+    order: Order,
     curves: Curves,
-    counts: Counts,
-    first_sent: Option<Duration>,
-    last_arrival: Option<Duration>,
-    latest_send: Duration,
-    first_connect_error: Option<String>,
-    first_publish_error: Option<String>,
+    recorded: Recorded,
 }
 
 impl Recorder {
@@ -75,70 +59,116 @@ impl Recorder {
     pub fn new(subscribers: u32, bounds: Bounds) -> Self {
         Self {
             bounds,
-            open: SubscriberSet::with_capacity(subscribers),
+            audience: Audience::with_capacity(subscribers),
             unanswered: HashMap::new(),
             in_flight: BTreeMap::new(),
             known: HashMap::new(),
             finished_oldest_first: VecDeque::new(),
+            recent: VecDeque::new(),
             parking: Parking::with_limit(bounds.parked),
-            latency: LatencyHistogram::new(),
-            service_time: LatencyHistogram::new(),
-            connect_latency: LatencyHistogram::new(),
+            order: Order::with_capacity(subscribers),
             curves: Curves::default(),
-            counts: Counts::default(),
-            first_sent: None,
-            last_arrival: None,
-            latest_send: Duration::ZERO,
-            first_connect_error: None,
-            first_publish_error: None,
+            recorded: Recorded::default(),
         }
+    }
+
+    /// Expects a notification only at the subscribers of its topic.
+    #[must_use]
+    pub fn with_topics(mut self, topics: Option<Topics>) -> Self {
+        self.audience.topics = topics;
+        self
+    }
+
+    /// Counts what slow readers receive without timing it.
+    #[must_use]
+    pub fn with_slow_readers(mut self, slow_readers: Option<SlowReaders>) -> Self {
+        self.audience.slow_readers = slow_readers;
+        self
     }
 
     /// A subscriber's socket is open; its last attempt took this long.
     pub fn opened(&mut self, subscriber: SubscriberIndex, took: Duration) {
-        self.counts.connected += u64::from(self.open.insert(subscriber));
-        self.connect_latency.record(took);
+        self.recorded.counts.connected += u64::from(self.audience.open.insert(subscriber));
+        self.recorded.connect_latency.record(took);
+    }
+
+    /// A subscriber's socket is open again after it was [left](Self::left).
+    pub fn reopened(&mut self, subscriber: SubscriberIndex, took: Duration) {
+        self.recorded.counts.reconnects += u64::from(self.audience.open.insert(subscriber));
+        self.recorded.connect_latency.record(took);
     }
 
     /// An attempt to connect was refused and will be made again.
     pub fn connect_retried(&mut self, error: impl FnOnce() -> String) {
-        self.counts.connect_retries += 1;
-        self.first_connect_error.get_or_insert_with(error);
+        self.recorded.counts.connect_retries += 1;
+        self.recorded.first_connect_error.get_or_insert_with(error);
     }
 
     /// A subscriber could not connect and is given up.
     pub fn connect_failed(&mut self, error: impl FnOnce() -> String) {
-        self.counts.connect_failures += 1;
-        self.first_connect_error.get_or_insert_with(error);
+        self.recorded.counts.connect_failures += 1;
+        self.recorded.first_connect_error.get_or_insert_with(error);
     }
 
     /// A subscriber's socket closed although nobody here closed it. What it
     /// has not received it misses.
     pub fn closed(&mut self, subscriber: SubscriberIndex) {
-        if !self.open.remove(subscriber) {
+        if !self.audience.open.remove(subscriber) {
             return;
         }
-        self.counts.unexpected_closes += 1;
+        self.recorded.counts.unexpected_closes += 1;
         let in_flight: Vec<u64> = self.in_flight.keys().copied().collect();
         for sequence in in_flight {
             self.stop_waiting_for_the_closed(sequence);
         }
     }
 
+    /// A subscriber's socket will be closed here, to connect again. It is
+    /// excused from what it has not received.
+    pub fn left(&mut self, subscriber: SubscriberIndex) {
+        if !self.audience.open.remove(subscriber) {
+            return;
+        }
+        let is_timed = self.audience.is_timed(subscriber);
+        for sent in self.unanswered.values_mut() {
+            self.recorded.counts.excused += u64::from(sent.excuse(subscriber, is_timed));
+        }
+        let mut finished = Vec::new();
+        for (&sequence, (_, sent)) in &mut self.in_flight {
+            if sent.excuse(subscriber, is_timed) {
+                self.recorded.counts.expected -= 1;
+                self.recorded.counts.excused += 1;
+                finished.extend(sent.is_finished().then_some(sequence));
+            }
+        }
+        for sequence in finished {
+            self.retire(sequence, Known::Finished { sequence });
+        }
+    }
+
     /// Notification `sequence` leaves now, `actual`, and was due at `intended`.
     pub fn sent(&mut self, sequence: u64, intended: Duration, actual: Duration) {
         let late_by = actual.saturating_sub(intended);
-        self.counts.sent += 1;
-        self.counts.late_sends += u64::from(late_by > LATE_SEND);
-        self.latest_send = self.latest_send.max(late_by);
-        self.first_sent.get_or_insert(actual);
-        let sent = InFlight {
-            intended,
-            actual,
-            awaited: self.open.clone(),
-            curve: Curve::new(self.open.len()),
-        };
+        let recorded = &mut self.recorded;
+        recorded.counts.sent += 1;
+        recorded.counts.late_sends += u64::from(late_by > LATE);
+        recorded.latest_send = recorded.latest_send.max(late_by);
+        recorded.first_sent.get_or_insert(actual);
+        let sent = self.in_flight(sequence, intended, Some(actual));
         self.unanswered.insert(sequence, sent);
+    }
+
+    /// Another process has sent notification `sequence` under this id, as a
+    /// frame tells that carries both. It expects those who are open now; what
+    /// is known already changes nothing.
+    pub fn sent_elsewhere(&mut self, sequence: u64, intended: Duration, id: &str) {
+        if self.known.contains_key(id) {
+            return;
+        }
+        self.recorded.first_sent.get_or_insert(intended);
+        let sent = self.in_flight(sequence, intended, None);
+        self.expect(sequence, id, sent);
+        self.forget_beyond_bounds();
     }
 
     /// The publish of notification `sequence` was accepted under this id.
@@ -152,12 +182,8 @@ impl Recorder {
         let Some(sent) = self.unanswered.remove(&sequence) else {
             return false;
         };
-        self.counts.accepted += 1;
-        self.counts.expected += u64::from(sent.curve.expected());
-        let id: Arc<str> = id.into();
-        self.known
-            .insert(Arc::clone(&id), Known::InFlight { sequence });
-        self.in_flight.insert(sequence, (Arc::clone(&id), sent));
+        self.recorded.counts.accepted += 1;
+        let id = self.expect(sequence, id, sent);
         for arrival in self.parking.claim(&id) {
             self.arrived(&id, arrival);
         }
@@ -169,8 +195,8 @@ impl Recorder {
     /// The publish of notification `sequence` failed: it is expected nowhere.
     pub fn publish_failed(&mut self, sequence: u64, error: impl FnOnce() -> String) {
         self.unanswered.remove(&sequence);
-        self.counts.publish_errors += 1;
-        self.first_publish_error.get_or_insert_with(error);
+        self.recorded.counts.publish_errors += 1;
+        self.recorded.first_publish_error.get_or_insert_with(error);
         self.forget_beyond_bounds();
     }
 
@@ -178,16 +204,21 @@ impl Recorder {
     pub fn arrived(&mut self, id: &str, arrival: Arrival) {
         match self.known.get(id) {
             Some(&Known::InFlight { sequence }) => self.deliver(sequence, arrival),
-            Some(Known::Finished) => self.counts.duplicates += 1,
-            Some(Known::GivenUp) => self.counts.unattributed += 1,
-            None if self.unanswered.is_empty() => self.counts.unattributed += 1,
-            None => self.counts.unattributed += self.parking.park(id, arrival),
+            Some(&Known::Finished { sequence }) => self.deliver_again(sequence, arrival),
+            Some(Known::GivenUp) => self.unattributed(),
+            None if self.unanswered.is_empty() => self.unattributed(),
+            None => self.recorded.counts.unattributed += self.parking.park(id, arrival),
         }
+    }
+
+    /// A notification arrived that nobody can have caused here.
+    pub fn unattributed(&mut self) {
+        self.recorded.counts.unattributed += 1;
     }
 
     /// A frame arrived that is not a notification.
     pub fn other_frame(&mut self) {
-        self.counts.other_frames += 1;
+        self.recorded.counts.other_frames += 1;
     }
 
     /// Whether nothing is on its way: every publish is answered, every
@@ -200,49 +231,82 @@ impl Recorder {
     /// The counts so far.
     #[must_use]
     pub const fn counts(&self) -> Counts {
-        self.counts
+        self.recorded.counts
     }
 
     /// Ends the run: what is still on its way is missing.
     #[must_use]
     pub fn finish(mut self) -> Measurements {
-        self.counts.unanswered = u64::try_from(self.unanswered.len()).unwrap_or(u64::MAX);
-        self.counts.unattributed += self.parking.clear();
-        for (_, sent) in self.in_flight.values() {
-            self.curves.add(&sent.curve);
+        let counts = &mut self.recorded.counts;
+        counts.unanswered = u64::try_from(self.unanswered.len()).unwrap_or(u64::MAX);
+        counts.unattributed += self.parking.clear();
+        for (&sequence, (_, sent)) in &self.in_flight {
+            self.curves.add(sent.curve.marks());
+            self.recorded.spread.add(sequence, &sent.curve);
         }
-        let busy = self.first_sent.zip(self.last_arrival);
-        Measurements {
-            counts: self.counts,
-            latency_us: self.latency.summary(),
-            service_time_us: self.service_time.summary(),
-            connect_latency_us: self.connect_latency.summary(),
-            fan_out_us: self.curves.summary(),
-            busy: busy.map(|(first, last)| last.saturating_sub(first)),
-            latest_send: self.latest_send,
-            first_connect_error: self.first_connect_error,
-            first_publish_error: self.first_publish_error,
-        }
+        self.recorded.sum_up(&self.curves)
     }
 
-    fn deliver(&mut self, sequence: u64, Arrival { subscriber, at }: Arrival) {
+    fn in_flight(&self, sequence: u64, intended: Duration, actual: Option<Duration>) -> InFlight {
+        let (audience, timed) = self.audience.of(sequence);
+        InFlight::new(intended, actual, audience, timed)
+    }
+
+    fn expect(&mut self, sequence: u64, id: &str, sent: InFlight) -> Arc<str> {
+        self.recorded.counts.expected += u64::from(sent.awaited());
+        let id: Arc<str> = id.into();
+        self.known
+            .insert(Arc::clone(&id), Known::InFlight { sequence });
+        self.in_flight.insert(sequence, (Arc::clone(&id), sent));
+        id
+    }
+
+    fn deliver(&mut self, sequence: u64, arrival: Arrival) {
+        let is_timed = self.audience.is_timed(arrival.subscriber);
         let Some((_, sent)) = self.in_flight.get_mut(&sequence) else {
             return;
         };
-        if !sent.awaited.remove(subscriber) {
-            self.counts.duplicates += 1;
-            return;
+        let latency = arrival.at.saturating_sub(sent.intended);
+        let reception = sent.arrive(arrival.subscriber, is_timed.then_some(latency));
+        let (actual, is_finished) = (sent.actual, sent.is_finished());
+        match reception {
+            Reception::Duplicate => self.recorded.counts.duplicates += 1,
+            Reception::Extra => self.extra(sequence, arrival),
+            Reception::Expected => {
+                let recorded = &mut self.recorded;
+                if is_timed {
+                    recorded.latency.record(latency);
+                    recorded.timeline.record(arrival.at, latency);
+                }
+                if let Some(actual) = actual.filter(|_| is_timed) {
+                    recorded
+                        .service_time
+                        .record(arrival.at.saturating_sub(actual));
+                }
+                recorded.counts.received += 1;
+                recorded.counts.out_of_order += u64::from(self.order.arrive(sequence, arrival));
+                recorded.last_arrival = recorded.last_arrival.max(Some(arrival.at));
+            }
         }
-        let latency = at.saturating_sub(sent.intended);
-        sent.curve.arrive(latency);
-        let is_finished = sent.awaited.is_empty();
-        self.latency.record(latency);
-        self.service_time.record(at.saturating_sub(sent.actual));
-        self.counts.received += 1;
-        self.last_arrival = self.last_arrival.max(Some(at));
         if is_finished {
-            self.retire(sequence, Known::Finished);
+            self.retire(sequence, Known::Finished { sequence });
         }
+    }
+
+    /// Something arrived that nobody waits for any more.
+    fn deliver_again(&mut self, sequence: u64, arrival: Arrival) {
+        let mut recent = self.recent.iter_mut().rev();
+        let reached = recent.find(|(finished, _)| *finished == sequence);
+        match reached.map(|(_, reached)| reached.insert(arrival.subscriber)) {
+            Some(true) => self.extra(sequence, arrival),
+            Some(false) | None => self.recorded.counts.duplicates += 1,
+        }
+    }
+
+    fn extra(&mut self, sequence: u64, Arrival { subscriber, .. }: Arrival) {
+        let is_misdirected = self.audience.is_misdirected(sequence, subscriber);
+        self.recorded.counts.misdirected += u64::from(is_misdirected);
+        self.recorded.counts.extra += u64::from(!is_misdirected);
     }
 
     /// Sockets that are closed receive nothing more. A publish under way still
@@ -251,9 +315,9 @@ impl Recorder {
         let Some((_, sent)) = self.in_flight.get_mut(&sequence) else {
             return;
         };
-        sent.awaited.intersect(&self.open);
-        if sent.awaited.is_empty() {
-            self.retire(sequence, Known::Finished);
+        sent.stop_waiting_for_the_closed(&self.audience.open);
+        if sent.is_finished() {
+            self.retire(sequence, Known::Finished { sequence });
         }
     }
 
@@ -262,21 +326,26 @@ impl Recorder {
         let Some((id, sent)) = self.in_flight.remove(&sequence) else {
             return;
         };
-        self.curves.add(&sent.curve);
+        self.curves.add(sent.curve.marks());
+        self.recorded.spread.add(sequence, &sent.curve);
+        self.recent.push_back((sequence, sent.into_reached()));
         self.known.insert(Arc::clone(&id), known);
         self.finished_oldest_first.push_back(id);
     }
 
     fn forget_beyond_bounds(&mut self) {
         if self.unanswered.is_empty() {
-            self.counts.unattributed += self.parking.clear();
+            self.recorded.counts.unattributed += self.parking.clear();
         }
         while self.in_flight.len() > self.bounds.in_flight {
             let Some((&oldest, _)) = self.in_flight.first_key_value() else {
                 break;
             };
-            self.counts.given_up += 1;
+            self.recorded.counts.given_up += 1;
             self.retire(oldest, Known::GivenUp);
+        }
+        while self.recent.len() > self.bounds.recent {
+            self.recent.pop_front();
         }
         while self.finished_oldest_first.len() > self.bounds.finished {
             if let Some(id) = self.finished_oldest_first.pop_front() {
@@ -286,24 +355,16 @@ impl Recorder {
     }
 }
 
-/// A notification that has left.
-#[derive(Debug)]
-struct InFlight {
-    intended: Duration,
-    actual: Duration,
-    /// Who is open and has not received it.
-    awaited: SubscriberSet,
-    curve: Curve,
-}
-
 /// What became of an id that a publish answer has named.
 #[derive(Debug, Clone, Copy)]
 enum Known {
     InFlight {
         sequence: u64,
     },
-    /// Nobody waits for it any more: whatever arrives is a duplicate.
-    Finished,
+    /// Nobody waits for it any more.
+    Finished {
+        sequence: u64,
+    },
     /// Dropped with subscribers missing: what arrives may be new or not.
     GivenUp,
 }

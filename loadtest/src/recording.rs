@@ -17,19 +17,26 @@ use crate::{
 #[derive(Debug)]
 pub struct Recording {
     clock: Clock,
-    subscribers: u32,
     recorder: Mutex<Recorder>,
     settled: Notify,
 }
 
 impl Recording {
-    /// Starts the clock.
+    /// Starts a clock at zero, for so many subscribers.
     #[must_use]
     pub fn start(subscribers: u32) -> Self {
+        Self::new(
+            Clock::start(),
+            Recorder::new(subscribers, Bounds::default()),
+        )
+    }
+
+    /// Records what happens on a clock.
+    #[must_use]
+    pub fn new(clock: Clock, recorder: Recorder) -> Self {
         Self {
-            clock: Clock::start(),
-            subscribers,
-            recorder: Mutex::new(Recorder::new(subscribers, Bounds::default())),
+            clock,
+            recorder: Mutex::new(recorder),
             settled: Notify::new(),
         }
     }
@@ -69,7 +76,7 @@ impl Recording {
     /// Ends the measurement. What is told afterwards is not measured.
     #[must_use]
     pub fn finish(&self) -> Measurements {
-        let unused = Recorder::new(self.subscribers, Bounds::default());
+        let unused = Recorder::new(0, Bounds::default());
         self.with(|recorder| std::mem::replace(recorder, unused))
             .finish()
     }

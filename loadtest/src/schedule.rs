@@ -32,6 +32,12 @@ impl Schedule {
         (n < self.sends).then(|| self.rate.offset(n))
     }
 
+    /// How long it takes, up to when the send after the last would be due.
+    #[must_use]
+    pub fn span(&self) -> Duration {
+        self.rate.offset(self.sends)
+    }
+
     /// The number of sends.
     #[must_use]
     pub const fn sends(&self) -> u64 {

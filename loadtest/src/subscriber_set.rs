@@ -21,6 +21,15 @@ impl SubscriberSet {
         }
     }
 
+    /// Nobody, with the same capacity.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self {
+            words: self.words.iter().map(|_| 0).collect(),
+            len: 0,
+        }
+    }
+
     /// Adds a subscriber. `false` if it was there, or is beyond the capacity.
     pub fn insert(&mut self, subscriber: SubscriberIndex) -> bool {
         let is_new = self
@@ -37,6 +46,29 @@ impl SubscriberSet {
             .is_some_and(|(word, bit)| std::mem::replace(word, *word & !bit) & bit != 0);
         self.len -= u32::from(was_there);
         was_there
+    }
+
+    /// Whether a subscriber is in the set.
+    #[must_use]
+    pub fn contains(&self, SubscriberIndex(index): SubscriberIndex) -> bool {
+        let word = usize::try_from(index / u64::BITS).ok();
+        word.and_then(|word| self.words.get(word))
+            .is_some_and(|word| word & (1 << (index % u64::BITS)) != 0)
+    }
+
+    /// Keeps only those for whom `is_kept` holds.
+    pub fn retain(&mut self, is_kept: impl Fn(SubscriberIndex) -> bool) {
+        for (word, first) in self.words.iter_mut().zip((0..).step_by(64)) {
+            let mut left = *word;
+            while left != 0 {
+                let bit = left.trailing_zeros();
+                left &= left - 1;
+                if !is_kept(SubscriberIndex(first + bit)) {
+                    *word &= !(1 << bit);
+                }
+            }
+        }
+        self.len = self.words.iter().map(|word| word.count_ones()).sum();
     }
 
     /// Keeps only those who are in `other`, of the same capacity, too.
@@ -108,7 +140,12 @@ mod tests {
                     prop_assert_eq!(set.remove(SubscriberIndex(index)), model.remove(&index));
                 }
                 prop_assert_eq!(usize::try_from(set.len()).unwrap(), model.len());
+                prop_assert_eq!(set.contains(SubscriberIndex(index)), model.contains(&index));
             }
+            set.retain(|SubscriberIndex(index)| index % 3 == 1);
+            model.retain(|index| index % 3 == 1);
+            prop_assert_eq!(usize::try_from(set.len()).unwrap(), model.len());
+            prop_assert!(model.iter().all(|&index| set.contains(SubscriberIndex(index))));
         }
     }
 }

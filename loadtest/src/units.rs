@@ -1,6 +1,6 @@
 //! Rates and spans of time in words: `500/s`, `60s`, `500ms`.
 
-use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
+use std::{num::NonZeroU64, str::FromStr, time::Duration};
 
 /// Events per span of time, exact: `500/s` is 500 events in 1 s, `0.5/s` is 5
 /// events in 10 s.
@@ -46,12 +46,6 @@ impl Rate {
     )]
     pub fn as_per_second(self) -> f64 {
         self.events.get() as f64 / self.per.as_secs_f64()
-    }
-}
-
-impl fmt::Display for Rate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/s", self.as_per_second())
     }
 }
 

@@ -121,8 +121,8 @@ async fn one_of_many_at_once_is_recorded(tables: &impl Tables) {
     let recorded = join_all(recording).await;
     let new = |recorded: &&Recorded| **recorded == Recorded::New;
     assert_eq!(recorded.iter().filter(new).count(), 1);
-    let mut both = all.iter().zip(&recorded);
-    let (first, _) = both.find(|(_, one)| new(one)).unwrap();
+    let mut pairs = all.iter().zip(&recorded);
+    let (first, _) = pairs.find(|(_, one)| **one == Recorded::New).unwrap();
     for other in recorded.iter().filter(|one| !new(one)) {
         assert_eq!(*other, again(first, true));
     }

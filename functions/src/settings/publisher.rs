@@ -1,14 +1,12 @@
 //! Settings of the function behind the HTTP API.
 
-use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use fanout_core::aws::dynamodb;
-use fanout_core::queue::Lane;
 use fanout_core::settings::{InvalidConfiguration, Reader};
 
 use super::token::Publishers;
-use super::{event_source, management_endpoint, max_frame_bytes, notifications_queue, store};
+use super::{Publishing, management_endpoint, store};
 use crate::publish::Origins;
 
 /// Settings of `publish`.
@@ -16,12 +14,8 @@ use crate::publish::Origins;
 pub struct Publish {
     /// The tables.
     pub store: dynamodb::Settings,
-    /// `NOTIFICATIONS_QUEUE_URL`.
-    pub queues: BTreeMap<Lane, String>,
-    /// `EVENT_SOURCE`: the `source` of every `CloudEvent`.
-    pub event_source: String,
-    /// `MAX_FRAME_BYTES`.
-    pub max_frame_bytes: usize,
+    /// How notifications are published.
+    pub publishing: Publishing,
     /// `MANAGEMENT_ENDPOINT`: the stage whose `@connections` are looked at.
     pub management_endpoint: String,
     /// `PUBLISHER_AUTH`.
@@ -35,9 +29,7 @@ impl Publish {
     pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
         let settings = Self {
             store: store(&mut read),
-            queues: notifications_queue(&mut read),
-            event_source: event_source(&mut read),
-            max_frame_bytes: max_frame_bytes(&mut read),
+            publishing: Publishing::read(&mut read),
             management_endpoint: management_endpoint(&mut read),
             publishers: Publishers::read(&mut read),
             origins: origins(&mut read),
@@ -103,6 +95,8 @@ fn is_port(port: &str, own_port: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn read(origins: &str) -> Result<Option<Origins>, String> {

@@ -1,14 +1,12 @@
 //! Settings of the functions behind the WebSocket API.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fanout_core::aws::dynamodb;
-use fanout_core::queue::Lane;
 use fanout_core::settings::{InvalidConfiguration, Reader};
 
 use super::token::{self, Subscribers};
-use super::{event_source, max_frame_bytes, max_topics, notifications_queue, store};
+use super::{Publishing, max_topics, store};
 
 /// Two hours, after which API Gateway closes a connection, and ten minutes.
 const DEFAULT_CONNECTION_LIFETIME_SECONDS: u64 = 2 * 60 * 60 + 10 * 60;
@@ -49,12 +47,8 @@ pub struct Connect {
 pub struct Message {
     /// The tables.
     pub store: dynamodb::Settings,
-    /// `NOTIFICATIONS_QUEUE_URL`.
-    pub queues: BTreeMap<Lane, String>,
-    /// `EVENT_SOURCE`: the `source` of every `CloudEvent`.
-    pub event_source: String,
-    /// `MAX_FRAME_BYTES`.
-    pub max_frame_bytes: usize,
+    /// How clients' messages are published.
+    pub publishing: Publishing,
     /// `SUBSCRIBER_AUTH`.
     pub subscribers: Subscribers,
     /// `MAX_TOPICS`: how many topics one connection may choose.
@@ -108,9 +102,7 @@ impl Message {
         };
         let settings = Self {
             store: store(&mut read),
-            queues: notifications_queue(&mut read),
-            event_source: event_source(&mut read),
-            max_frame_bytes: max_frame_bytes(&mut read),
+            publishing: Publishing::read(&mut read),
             subscribers,
             max_topics: max_topics(&mut read),
             messages_per_minute: read.number("SENDMESSAGE_PER_MINUTE", per_minute, 0..=60_000),

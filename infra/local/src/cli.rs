@@ -128,6 +128,12 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", help_heading = "Quotas")]
     pub(crate) max_sockets: Option<u64>,
 
+    /// Beside the sockets hold so many simulated subscribers: rows in the table
+    /// that take their pushes on the wire, but hold no socket. What they took is
+    /// told at /_local/simulated
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=10_000_000), help_heading = "Quotas")]
+    pub(crate) simulated: u32,
+
     /// Workers at once on notifications
     #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..=16), help_heading = "Workers")]
     pub(crate) worker_concurrency: u16,

@@ -5,6 +5,7 @@ mod functions;
 mod lambda;
 mod page;
 mod queues;
+mod simulated;
 mod tables;
 
 use std::net::SocketAddr;
@@ -96,7 +97,9 @@ impl Stack {
         let faults = options.fault_plan();
 
         let mut stores = Part::default();
-        tables::serve(dynamodb, options.data_dir.as_deref(), &mut stores)?;
+        let tables = tables::open(options.data_dir.as_deref())?;
+        simulated::write_rows(&tables, options.simulated)?;
+        tables::serve(dynamodb, tables, &mut stores)?;
         let sqs = Sqs::new(ACCOUNT, REGION, faults.duplicate_delivery.clone());
         queues::create(&sqs, options.visibility())?;
         queues::serve(sqs_listener, sqs.clone(), &mut stores);
@@ -242,6 +245,7 @@ fn gateway_settings(options: &Options, max_sockets: usize, faults: FaultPlan) ->
         account,
         connect_rate,
         max_open_sockets: Some(max_sockets),
+        simulated_connections: options.simulated,
         idle_timeout: options.idle_timeout,
         max_connection_duration: options.max_connection_duration,
         http_routes: functions::http_routes(),

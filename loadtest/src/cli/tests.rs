@@ -1,14 +1,17 @@
 use clap::CommandFactory;
 
 use super::*;
+use crate::{body::Body, identity::Identity, tls::Trust};
 
 const URLS: [&str; 4] = ["--ws", "ws://h:1/p", "--publish", "http://h:2/o"];
 
 fn parse(args: &[&str]) -> Result<Settings, String> {
     let line = ["fanout-loadtest", "run"].iter().chain(&URLS).chain(args);
     let cli = Cli::try_parse_from(line).map_err(|error| one_line(&error))?;
-    let Command::Run(run) = cli.command;
-    Ok(run.into())
+    let Command::Run(run) = cli.command else {
+        panic!("not a run");
+    };
+    Settings::try_from(*run).map_err(|error| error.to_string())
 }
 
 #[track_caller]
@@ -26,7 +29,7 @@ fn defaults_are_ten_seconds_at_one_a_second() {
     let settings = parse(&[]).unwrap();
     assert_eq!(settings.subscribers, 10);
     assert_eq!(settings.schedule.sends(), 10);
-    assert_eq!(settings.body, Body::BookOrder);
+    assert_eq!(settings.body, Body::book_order());
     assert_eq!(settings.drain_timeout, Duration::from_secs(10));
 }
 
@@ -53,7 +56,78 @@ fn headers_are_kept_in_order() {
 #[test]
 fn inline_body_is_sent_as_it_is() {
     let settings = parse(&["--body", r#"{"a": 1}"#]).unwrap();
-    assert_eq!(settings.body.of(5), r#"{"a": 1}"#);
+    assert_eq!(settings.body, Body::template(r#"{"a": 1}"#));
+}
+
+#[test]
+fn a_listener_publishes_nothing() {
+    let line = "x run --ws ws://h:1/p --listen-only -z 5s --run-id 0000000a";
+    let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+    let Command::Run(run) = cli.command else {
+        panic!("not a run");
+    };
+    let settings = Settings::try_from(*run).unwrap();
+    assert_eq!(settings.publish, None);
+    assert_eq!(settings.schedule.span(), Duration::from_secs(5));
+    assert!(settings.run.is_some());
+    assert!(parse(&["--listen-only"]).is_err());
+    assert!(Cli::try_parse_from(["x", "run", "--ws", "ws://h/p"]).is_err());
+}
+
+#[test]
+fn how_frames_are_told_is_asked_for_in_one_way() {
+    let identity = |args: &[&str]| parse(args).unwrap().identity;
+    assert_eq!(identity(&[]), Identity::Event);
+    assert_eq!(identity(&["--by-mark"]), Identity::Mark);
+    assert_eq!(
+        identity(&["--frame-id", "/a", "--answer-id", "/b/0"]),
+        Identity::Id {
+            frame: "/a".parse().unwrap(),
+            answer: "/b/0".parse().unwrap(),
+        }
+    );
+    assert!(parse(&["--by-mark", "--frame-intended", "/a"]).is_err());
+    check_error(
+        &["--by-mark", "--body", "{}"],
+        "--by-mark needs a body that carries the {mark}",
+    );
+}
+
+#[test]
+fn a_body_has_room_for_what_is_asked_for() {
+    check_error(
+        &["--topics", "3"],
+        "--topics needs a body that names its topic: publish to /notifications, or give a --body \
+         with {topic}",
+    );
+    check_error(
+        &["--payload-bytes", "3000"],
+        "cannot pad to --payload-bytes: publish to /notifications, or give a --body with {padding}",
+    );
+    let merchant = r#"{"bookId":1,"title":"{mark} {padding}","quantity":1,"merchantId":"{topic}"}"#;
+    let args = [
+        "--topics",
+        "3",
+        "--payload-bytes",
+        "300",
+        "--body",
+        merchant,
+    ];
+    assert!(parse(&args).is_ok());
+}
+
+#[test]
+fn subscribers_are_described() {
+    let args = "--source-ip 127.0.0.2 --source-ip ::1 --churn 50/s --slow-readers 3 --token a \
+                --token b --token-in header --ws-header x:1 --on-open hi --ca-file ca.pem";
+    let settings = parse(&args.split_whitespace().collect::<Vec<_>>()).unwrap();
+    assert_eq!(settings.sources.len(), 2);
+    assert_eq!(settings.churn, "50/s".parse().ok());
+    assert_eq!(settings.slow_readers.unwrap().count, 3);
+    assert_eq!(settings.handshake.tokens.len(), 2);
+    assert_eq!(settings.handshake.greetings, ["hi"]);
+    assert_eq!(settings.handshake.headers["x"], "1");
+    assert_eq!(settings.trust, Trust::CaFile("ca.pem".into()));
 }
 
 #[test]
@@ -80,7 +154,7 @@ fn wrong_value_gets_one_line_that_names_what_would_be_right() {
     );
     check_error(
         &["--output-format", "xml"],
-        "error: invalid value 'xml' for '--output-format <FORMAT>' [possible values: text, json]",
+        "error: invalid value 'xml' for '--output-format <FORMAT>' [possible values: text, json, csv]",
     );
 }
 
@@ -102,7 +176,7 @@ fn help_names_every_exit_code() {
         .unwrap()
         .render_long_help()
         .to_string();
-    for code in ["0 ", "1 ", "2 ", "3 ", "130 "] {
+    for code in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "130 "] {
         assert!(help.contains(&format!("\n  {code}")), "{code} is missing");
     }
 }

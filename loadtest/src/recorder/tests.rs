@@ -4,6 +4,7 @@ use super::*;
 
 const TINY: Bounds = Bounds {
     in_flight: 2,
+    recent: 1,
     finished: 2,
     parked: 3,
 };
@@ -186,6 +187,92 @@ fn beyond_the_bound_the_oldest_in_flight_is_given_up_and_stays_missing() {
     let counts = recorder.finish().counts;
     assert_eq!((counts.given_up, counts.unattributed), (1, 1));
     assert_eq!((counts.expected, counts.received), (3, 1));
+}
+
+#[test]
+fn who_reconnects_is_excused_and_what_arrives_all_the_same_is_extra() {
+    let mut recorder = recorder(3, Bounds::default());
+    publish(&mut recorder, 0, "a");
+    recorder.sent(1, millis(0), millis(0));
+    arrive(&mut recorder, "a", 0, 1);
+    arrive(&mut recorder, "a", 1, 1);
+    recorder.left(SubscriberIndex(2));
+    recorder.accepted(1, "b");
+    arrive(&mut recorder, "b", 0, 2);
+    arrive(&mut recorder, "b", 1, 2);
+    assert!(recorder.is_settled());
+    arrive(&mut recorder, "a", 2, 3);
+    arrive(&mut recorder, "a", 2, 3);
+    recorder.reopened(SubscriberIndex(2), millis(1));
+    publish(&mut recorder, 2, "c");
+    arrive(&mut recorder, "c", 2, 4);
+    let counts = recorder.finish().counts;
+    assert_eq!((counts.expected, counts.received), (7, 5));
+    assert_eq!((counts.excused, counts.extra, counts.duplicates), (2, 1, 1));
+    assert_eq!((counts.connected, counts.reconnects), (3, 1));
+    assert_eq!(counts.unexpected_closes, 0);
+}
+
+#[test]
+fn who_connects_after_the_send_is_not_expected() {
+    let mut recorder = Recorder::new(2, Bounds::default());
+    recorder.opened(SubscriberIndex(0), millis(1));
+    publish(&mut recorder, 0, "a");
+    recorder.opened(SubscriberIndex(1), millis(1));
+    arrive(&mut recorder, "a", 1, 1);
+    arrive(&mut recorder, "a", 0, 1);
+    arrive(&mut recorder, "a", 1, 2);
+    let counts = recorder.finish().counts;
+    assert_eq!((counts.expected, counts.received), (1, 1));
+    assert_eq!((counts.extra, counts.duplicates), (1, 1));
+}
+
+#[test]
+fn a_topic_is_expected_at_its_subscribers_only() {
+    let topics: Topics = "a,b".parse().unwrap();
+    let of_a: Vec<_> = (0..10)
+        .filter(|&index| topics.of(SubscriberIndex(index)) == 0)
+        .collect();
+    let mut recorder = recorder(10, Bounds::default()).with_topics(Some(topics));
+    publish(&mut recorder, 0, "to a");
+    for &subscriber in &of_a {
+        arrive(&mut recorder, "to a", subscriber, 1);
+    }
+    assert!(recorder.is_settled());
+    publish(&mut recorder, 1, "to b");
+    arrive(&mut recorder, "to b", of_a[0], 2);
+    let counts = recorder.finish().counts;
+    assert_eq!(counts.expected, 10);
+    assert_eq!((counts.misdirected, counts.extra), (1, 0));
+}
+
+#[test]
+fn slow_readers_are_counted_and_not_timed() {
+    let slow = SlowReaders {
+        count: 1,
+        among: 2,
+        pause: Duration::from_secs(1),
+    };
+    let mut recorder = recorder(2, Bounds::default()).with_slow_readers(Some(slow));
+    publish(&mut recorder, 0, "a");
+    arrive(&mut recorder, "a", 0, 9_000);
+    arrive(&mut recorder, "a", 1, 10);
+    let measured = recorder.finish();
+    assert_eq!((measured.counts.expected, measured.counts.received), (2, 2));
+    assert_eq!(measured.latency_us.unwrap().max.div_euclid(1_000), 10);
+    assert_eq!(measured.fan_out_us.all.unwrap().max.div_euclid(1_000), 10);
+}
+
+#[test]
+fn an_arrival_after_a_later_notification_is_out_of_order() {
+    let mut recorder = recorder(2, Bounds::default());
+    publish(&mut recorder, 0, "a");
+    publish(&mut recorder, 1, "b");
+    arrive(&mut recorder, "b", 0, 1);
+    arrive(&mut recorder, "a", 0, 2);
+    arrive(&mut recorder, "a", 1, 1);
+    arrive(&mut recorder, "b", 1, 2);
+    assert_eq!(recorder.finish().counts.out_of_order, 1);
 }
 
 #[test]

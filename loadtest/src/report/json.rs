@@ -1,49 +1,47 @@
-//! The report as one JSON object.
+//! The document as one JSON object.
 
-use serde_json::{Value, json};
+use super::document::{Document, SCHEMA_VERSION};
 
-use super::{Ledger, Report};
+impl Document {
+    /// Writes one JSON object over several lines, as
+    /// `schema/report.schema.json` describes it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Every key is a string and every value JSON's own.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
 
-pub(super) fn value(report: &Report) -> Value {
-    let settings = &report.settings;
-    let measured = &report.measurements;
-    let counts = &measured.counts;
-    json!({
-        "settings": {
-            "ws": settings.ws.to_string(),
-            "publish": settings.publish.to_string(),
-            "subscribers": settings.subscribers,
-            "ramp_per_second": settings.ramp.as_per_second(),
-            "notifications": settings.schedule.sends(),
-            "notifications_per_second": settings.schedule.rate().as_per_second(),
-            "drain_timeout_ms": whole_ms(settings.drain_timeout),
-        },
-        "outcome": report.outcome,
-        "counts": counts,
-        "missing": counts.missing(),
-        "reach_basis_points": counts.reach_basis_points(),
-        "latency_us": measured.latency_us,
-        "service_time_us": measured.service_time_us,
-        "connect_latency_us": measured.connect_latency_us,
-        "fan_out_us": measured.fan_out_us,
-        "busy_ms": measured.busy.map(whole_ms),
-        "deliveries_per_second": measured.deliveries_per_second(),
-        "latest_send_late_by_ms": whole_ms(measured.latest_send),
-        "first_connect_error": measured.first_connect_error,
-        "first_publish_error": measured.first_publish_error,
-        "ledger": report.ledger.as_ref().map(ledger),
-    })
-}
-
-fn ledger(ledger: &Ledger) -> Value {
-    match ledger {
-        Ledger::Record { location, record } => json!({"location": location, "record": record}),
-        Ledger::Unavailable { location, reason } => {
-            json!({"location": location, "unavailable": reason})
+    /// Reads what [`Document::to_json`] wrote, also by a later release that
+    /// adds to it.
+    ///
+    /// # Errors
+    /// [`ReadError`] if it is not a report, or one of another schema.
+    pub fn from_json(json: &str) -> Result<Self, ReadError> {
+        #[derive(serde::Deserialize)]
+        struct Versioned {
+            schema_version: Option<serde_json::Value>,
+        }
+        let versioned: Versioned = serde_json::from_str(json).map_err(ReadError::NotAReport)?;
+        match versioned.schema_version {
+            Some(version) if version == SCHEMA_VERSION => {
+                serde_json::from_str(json).map_err(ReadError::NotAReport)
+            }
+            Some(version) => Err(ReadError::UnknownSchema(version.to_string())),
+            None => Err(ReadError::NoSchema),
         }
     }
 }
 
-fn whole_ms(span: std::time::Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+/// Why a text cannot be read as a report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Not JSON, or not a report's.
+    #[error("not a report")]
+    NotAReport(#[source] serde_json::Error),
+    /// Written before reports had a version, or by something else.
+    #[error("not a report with a schema_version; write one with --output-format json")]
+    NoSchema,
+    /// Written by a release that means something else by it.
+    #[error("unknown schema version {0}: this release reads version {SCHEMA_VERSION}")]
+    UnknownSchema(String),
 }

@@ -1,90 +1,12 @@
-use std::time::Duration;
-
-use http::{HeaderMap, Uri};
-use serde_json::value::RawValue;
-
-use super::*;
-use crate::{
-    parking::Arrival,
-    recorder::{Bounds, Recorder},
-    schedule::Schedule,
-    settings::Body,
-    subscriber_set::SubscriberIndex,
-    units::Rate,
+use super::{
+    fixtures::{measurements, record, report},
+    *,
 };
-
-fn settings() -> Settings {
-    let rate = "2/s".parse::<Rate>().unwrap();
-    Settings {
-        ws: Uri::from_static("ws://127.0.0.1:3001/prod"),
-        publish: Uri::from_static("http://127.0.0.1:3000/orders"),
-        subscribers: 1_000,
-        ramp: "500/s".parse().unwrap(),
-        schedule: Schedule::counting(rate, 3),
-        body: Body::BookOrder,
-        headers: HeaderMap::new(),
-        drain_timeout: Duration::from_secs(10),
-    }
-}
-
-/// Two notifications to 1,000 subscribers, one delivery lost and one doubled;
-/// a third whose publish failed.
-fn measurements() -> Measurements {
-    let mut recorder = Recorder::new(1_000, Bounds::default());
-    recorder.connect_retried(|| "the server answered 429 Too Many Requests".to_owned());
-    for index in 0..1_000 {
-        recorder.opened(SubscriberIndex(index), Duration::from_millis(2));
-    }
-    for (sequence, id) in [(0, "a"), (1, "b")] {
-        let due = Duration::from_millis(500 * sequence);
-        recorder.sent(sequence, due, due + Duration::from_millis(6 * sequence));
-        recorder.accepted(sequence, id);
-        for index in 0..1_000 {
-            let arrival = Arrival {
-                subscriber: SubscriberIndex(index),
-                at: due + Duration::from_micros(10_000 + 40 * u64::from(index)),
-            };
-            if (sequence, index) != (1, 999) {
-                recorder.arrived(id, arrival);
-            }
-            if index == 5 {
-                recorder.arrived(id, arrival);
-            }
-        }
-    }
-    let due = Duration::from_secs(1);
-    recorder.sent(2, due, due);
-    recorder.publish_failed(2, || {
-        "the server answered 503 Service Unavailable".to_owned()
-    });
-    recorder.finish()
-}
-
-fn report(measurements: Measurements, ledger: Option<Ledger>) -> Report {
-    Report {
-        settings: settings(),
-        outcome: Outcome::of(&measurements.counts, false),
-        measurements,
-        ledger,
-    }
-}
-
-fn record() -> Ledger {
-    let json = r#"{"targeted":1000,"accepted":999,"gone":1}"#;
-    Ledger::Record {
-        location: "/notifications/b".to_owned(),
-        record: RawValue::from_string(json.to_owned()).unwrap(),
-    }
-}
+use crate::recorder::{Bounds, Recorder};
 
 #[test]
 fn text_shows_what_was_asked_and_what_came_of_it() {
     insta::assert_snapshot!(report(measurements(), Some(record())).to_text());
-}
-
-#[test]
-fn json_holds_the_same_figures() {
-    insta::assert_snapshot!(report(measurements(), Some(record())).to_json());
 }
 
 #[test]
@@ -120,5 +42,18 @@ fn missing_ledger_is_one_line() {
     assert_eq!(
         text.lines().last(),
         Some("ledger         /notifications/b not available: the server answered 404 Not Found")
+    );
+}
+
+#[test]
+fn a_tool_that_was_the_bottleneck_says_so() {
+    let mut measured = measurements();
+    measured.recorded.own[0].late_timers = 20;
+    let text = report(measured, None).to_text();
+    assert!(
+        text.contains(
+            "bottleneck     this tool: 10 % of its own timers were late, the latest by 7 ms"
+        ),
+        "{text}"
     );
 }

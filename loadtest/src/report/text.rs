@@ -1,6 +1,9 @@
 //! The report for people.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    time::Duration,
+};
 
 use super::{Ledger, Report};
 use crate::{curve::MarkSummary, exit::Outcome, latency::LatencySummary, units::format_duration};
@@ -14,6 +17,7 @@ impl Display for Text<'_> {
         self.percentiles(f)?;
         self.fan_out(f)?;
         self.throughput(f)?;
+        self.own_load(f)?;
         self.errors(f)?;
         self.ledger(f)
     }
@@ -27,20 +31,22 @@ impl Text<'_> {
             "subscribers    {} at {}, opened at {}",
             grouped(settings.subscribers.into()),
             settings.ws,
-            settings.ramp
+            rate(settings.ramp_per_second)
         )?;
-        writeln!(
-            f,
-            "notifications  {} to {}, published at {}",
-            grouped(settings.schedule.sends()),
-            settings.publish,
-            settings.schedule.rate()
-        )?;
-        writeln!(
-            f,
-            "drain timeout  {}",
-            format_duration(settings.drain_timeout)
-        )?;
+        match &settings.publish {
+            Some(publish) => writeln!(
+                f,
+                "notifications  {} to {publish}, published at {}",
+                grouped(settings.notifications),
+                rate(settings.notifications_per_second)
+            )?,
+            None => writeln!(
+                f,
+                "notifications  published by another process, listened to for {}",
+                format_ms(settings.lasting_ms)
+            )?,
+        }
+        writeln!(f, "drain timeout  {}", format_ms(settings.drain_timeout_ms))?;
         if self.0.outcome == Outcome::Interrupted {
             writeln!(f, "interrupted    the figures cover what ran until then")?;
         }
@@ -101,6 +107,36 @@ impl Text<'_> {
         )
     }
 
+    /// What the tool itself took, and whether that was too much.
+    fn own_load(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for own in &self.0.measurements.recorded.own {
+            let cpu = Duration::from_micros(own.cpu_us).as_secs_f64();
+            let percent = own.cpu_percent().unwrap_or_default();
+            write!(
+                f,
+                "own load       {cpu:.2} s of CPU ({percent} % of {})",
+                own.cpus
+            )?;
+            if let Some(bytes) = own.bytes_per_subscriber() {
+                write!(f, ", {} KB a subscriber", bytes / 1024)?;
+            }
+            writeln!(
+                f,
+                ", {} of {} timers late, the latest by {}",
+                grouped(own.late_timers),
+                grouped(own.timers),
+                micros(own.latest_timer_us)
+            )?;
+        }
+        for bottleneck in self.0.bottlenecks() {
+            writeln!(
+                f,
+                "bottleneck     this tool: {bottleneck}; the system may do better than its figures"
+            )?;
+        }
+        Ok(())
+    }
+
     /// Every count that should be zero and is not.
     fn errors(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let measured = &self.0.measurements;
@@ -114,6 +150,11 @@ impl Text<'_> {
             ("could not connect", counts.connect_failures, connect),
             ("connects retried", counts.connect_retries, connect),
             ("unexpected closes", counts.unexpected_closes, None),
+            ("reconnected", counts.reconnects, None),
+            ("excused", counts.excused, None),
+            ("out of order", counts.out_of_order, None),
+            ("not expected", counts.extra, None),
+            ("to another topic", counts.misdirected, None),
             ("publishes failed", counts.publish_errors, publish),
             ("publishes unanswered", counts.unanswered, None),
             ("sent late", counts.late_sends, Some(latest_send.as_str())),
@@ -150,6 +191,10 @@ impl Text<'_> {
     }
 }
 
+fn format_ms(ms: u64) -> String {
+    format_duration(Duration::from_millis(ms))
+}
+
 fn percentile_row(
     f: &mut Formatter<'_>,
     label: &str,
@@ -174,7 +219,7 @@ fn row<T: Display>(f: &mut Formatter<'_>, label: &str, cells: [T; 5]) -> fmt::Re
 }
 
 /// Microseconds in the unit that leaves at least three digits.
-fn micros(us: u64) -> String {
+pub(crate) fn micros(us: u64) -> String {
     match us {
         0..1_000 => format!("{us} µs"),
         1_000..1_000_000 => format!("{}.{:02} ms", us / 1_000, us % 1_000 / 10),
@@ -182,7 +227,14 @@ fn micros(us: u64) -> String {
     }
 }
 
-fn grouped(number: u64) -> String {
+/// A rate, at most four digits after the point.
+pub(crate) fn rate(per_second: f64) -> String {
+    let fixed = format!("{per_second:.4}");
+    format!("{}/s", fixed.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// Writes a number with a comma between thousands.
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -202,6 +254,12 @@ mod tests {
     fn numbers_are_grouped_by_thousands() {
         let of = [0, 999, 1_000, 18_000, 1_234_567].map(grouped);
         assert_eq!(of, ["0", "999", "1,000", "18,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn rates_are_shown_without_idle_digits() {
+        let of = [500.0, 0.5, 2.0 / 60.0].map(rate);
+        assert_eq!(of, ["500/s", "0.5/s", "0.0333/s"]);
     }
 
     #[test]

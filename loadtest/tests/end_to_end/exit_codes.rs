@@ -124,24 +124,81 @@ async fn nobody_listening_for_publishes_exits_3() {
 }
 
 #[tokio::test]
-async fn subscribers_url_without_a_websocket_exits_3() {
+async fn subscribers_url_without_a_websocket_exits_5() {
     let server = Server::start(Plan::default()).await;
     let ws = server.http.replace("http://", "ws://");
     check_one_line(
         &end(start(&ws, &server.http, &[])).await,
-        3,
+        5,
         &format!("error: cannot connect to {ws}: the server answered 404 Not Found"),
     );
 }
 
 #[tokio::test]
-async fn wrong_publish_url_exits_3() {
+async fn wrong_publish_url_exits_5() {
     let server = Server::start(Plan::default()).await;
     let publish = server.http.replace("/orders", "/nowhere");
     check_one_line(
         &end(start(&server.ws, &publish, &[])).await,
-        3,
+        5,
         &format!("error: cannot publish to {publish}: the server answered 404 Not Found"),
+    );
+}
+
+#[tokio::test]
+async fn missing_ledger_exits_6_with_the_report() {
+    let plan = Plan {
+        has_no_ledger: true,
+        ..Plan::default()
+    };
+    let server = Server::start(plan).await;
+    let output = run(&server, &["-n", "1", "-c", "1"]).await;
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        stdout.ends_with("not available: the server answered 404 Not Found\n"),
+        "{stdout}"
+    );
+}
+
+#[tokio::test]
+async fn logs_are_merged_by_the_command() {
+    let server = Server::start(Plan::default()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    for (name, run_id) in [("a.hlog", "0000000a"), ("b.hlog", "0000000b")] {
+        let output = path(name);
+        let args = [
+            "-n", "1", "-c", "2", "--run-id", run_id, "--output", &output,
+        ];
+        assert_eq!(run(&server, &args).await.status.code(), Some(0));
+    }
+    let merge = |args: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_fanout-loadtest"))
+            .arg("merge")
+            .args([path("a.hlog"), path("b.hlog")])
+            .args(args)
+            .output()
+            .unwrap()
+    };
+    check_one_line(
+        &merge(&[]),
+        2,
+        "error: the logs are of different runs, 0000000a and 0000000b; --force merges them all \
+         the same",
+    );
+    let forced = merge(&["--force"]);
+    assert_eq!(forced.status.code(), Some(0), "{forced:?}");
+    let stdout = String::from_utf8(forced.stdout).unwrap();
+    assert!(
+        stdout.contains("received       4 of 4 expected"),
+        "{stdout}"
+    );
+    let missing = path("c.hlog");
+    check_one_line(
+        &merge(&[&missing]),
+        2,
+        &format!("error: cannot read {missing}: No such file or directory (os error 2)"),
     );
 }
 

@@ -7,4 +7,7 @@
 
 mod counts;
 mod exit_codes;
+mod measuring;
+mod reporting;
 mod server;
+mod tls;

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    net::IpAddr,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -9,12 +10,19 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
+use fanout_loadtest::machine::monotonic_time;
 use futures::{SinkExt, StreamExt};
+use hdrhistogram::{
+    Histogram,
+    serialization::{Serializer, V2DeflateSerializer},
+};
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{Notify, mpsc, oneshot},
@@ -44,15 +52,23 @@ pub(crate) struct Plan {
     pub(crate) answers_after_frames: bool,
     /// Every delivery takes this long.
     pub(crate) delay: Duration,
+    /// Deliveries to these sockets take so much longer.
+    pub(crate) delayed: Vec<(usize, Duration)>,
+    /// These deliveries are made after those of the next publish.
+    pub(crate) held_back: Vec<(u64, usize)>,
     /// A reply to nobody's question goes before every delivery.
     pub(crate) chatters: bool,
-    pub(crate) has_ledger: bool,
+    pub(crate) has_no_ledger: bool,
+    /// How many of its simulated subscribers, four, each publish reaches, and
+    /// how many twice; none are simulated if this is empty.
+    pub(crate) simulated: Vec<(u64, u64)>,
 }
 
 /// Serves until it is dropped.
 pub(crate) struct Server {
     pub(crate) ws: String,
     pub(crate) http: String,
+    pub(crate) simulated: String,
     state: Arc<State>,
     _tasks: JoinSet<()>,
 }
@@ -66,6 +82,8 @@ impl Server {
             plan,
             publishes: AtomicU64::new(0),
             sockets: Mutex::new(Vec::new()),
+            sources: Mutex::new(Vec::new()),
+            held_back: Mutex::new(Vec::new()),
             published: Notify::new(),
         });
         let (ws_url, http_url) = (
@@ -77,10 +95,16 @@ impl Server {
         tasks.spawn(serve_http(http, Arc::clone(&state)));
         Self {
             ws: ws_url,
+            simulated: http_url.replace("/orders", "/_local/simulated"),
             http: http_url,
             state,
             _tasks: tasks,
         }
+    }
+
+    /// Where the sockets came from.
+    pub(crate) fn sources(&self) -> Vec<IpAddr> {
+        self.state.sources.lock().unwrap().clone()
     }
 
     /// Returns once a publish has come in.
@@ -94,11 +118,15 @@ struct State {
     refusals_left: AtomicUsize,
     publishes: AtomicU64,
     sockets: Mutex<Vec<mpsc::UnboundedSender<Command>>>,
+    sources: Mutex<Vec<IpAddr>>,
+    /// Frames for later, and whose they are.
+    held_back: Mutex<Vec<(usize, String)>>,
     published: Notify,
 }
 
 enum Command {
     Send(String),
+    SendAfter(Duration, String),
     /// Answers once the client has read everything before it.
     Confirm(oneshot::Sender<()>),
     Close,
@@ -106,7 +134,8 @@ enum Command {
 
 async fn serve_ws(listener: TcpListener, state: Arc<State>) {
     let mut sockets = JoinSet::new();
-    while let Ok((stream, _)) = listener.accept().await {
+    while let Ok((stream, peer)) = listener.accept().await {
+        state.sources.lock().unwrap().push(peer.ip());
         sockets.spawn(serve_socket(stream, Arc::clone(&state)));
     }
 }
@@ -131,12 +160,21 @@ async fn serve_socket(stream: TcpStream, state: Arc<State>) {
         return;
     };
     let (commands, mut inbox) = mpsc::unbounded_channel();
+    let (commands_again, mut later) = (commands.clone(), JoinSet::new());
     state.sockets.lock().unwrap().push(commands);
     let mut confirming = Vec::new();
     loop {
         tokio::select! {
             Some(command) = inbox.recv() => match command {
-                Command::Send(text) => socket.send(Message::text(text)).await.unwrap(),
+                // To a socket that is closed nothing is sent.
+                Command::Send(text) => _ = socket.send(Message::text(text)).await,
+                Command::SendAfter(delay, text) => {
+                    let commands = commands_again.clone();
+                    later.spawn(async move {
+                        tokio::time::sleep(delay).await;
+                        commands.send(Command::Send(text)).ok();
+                    });
+                }
                 Command::Confirm(confirm) => {
                     confirming.push(confirm);
                     socket.send(Message::Ping(Bytes::new())).await.unwrap();
@@ -173,28 +211,31 @@ async fn answer(
     request: Request<Incoming>,
     state: Arc<State>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let path = request.uri().path();
-    let response = match (request.method(), path.strip_prefix("/notifications/")) {
-        (&Method::POST, None) if path == "/orders" => publish(&state).await,
-        (&Method::GET, Some(id)) if state.plan.has_ledger => Response::new(Full::from(format!(
-            r#"{{"id":"{id}","targeted":3,"accepted":3,"gone":0}}"#
-        ))),
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = match (&method, path.strip_prefix("/notifications/")) {
+        (&Method::POST, None) if path == "/orders" => {
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            publish(&state, &body).await
+        }
+        (&Method::GET, Some(id)) if !state.plan.has_no_ledger => Response::new(Full::from(
+            format!(r#"{{"id":"{id}","targeted":3,"accepted":3,"gone":0}}"#),
+        )),
+        (&Method::GET, None) if path == "/_local/simulated" && !state.plan.simulated.is_empty() => {
+            simulated(&state, request.uri().query())
+        }
         _ => status(StatusCode::NOT_FOUND),
     };
     Ok(response)
 }
 
-async fn publish(state: &State) -> Response<Full<Bytes>> {
+async fn publish(state: &State, body: &[u8]) -> Response<Full<Bytes>> {
     let plan = &state.plan;
     let publish = state.publishes.fetch_add(1, Ordering::SeqCst);
     state.published.notify_one();
     if plan.failed_publishes.contains(&publish) {
         return status(StatusCode::SERVICE_UNAVAILABLE);
     }
-    if !plan.delay.is_zero() {
-        tokio::time::sleep(plan.delay).await;
-    }
-    let confirmations = deliver(state, publish);
+    let confirmations = deliver(state, publish, str::from_utf8(body).unwrap());
     if plan.answers_after_frames {
         for confirmation in confirmations {
             confirmation.await.unwrap();
@@ -207,12 +248,13 @@ async fn publish(state: &State) -> Response<Full<Bytes>> {
         .unwrap()
 }
 
-fn deliver(state: &State, publish: u64) -> Vec<oneshot::Receiver<()>> {
+fn deliver(state: &State, publish: u64, data: &str) -> Vec<oneshot::Receiver<()>> {
     let plan = &state.plan;
     let frame = format!(
-        r#"{{"specversion":"1.0","id":"n-{publish}","source":"/orders","type":"book.ordered","data":{{}}}}"#
+        r#"{{"specversion":"1.0","id":"n-{publish}","source":"/orders","type":"book.ordered","data":{data}}}"#
     );
     let mut confirmations = Vec::new();
+    let held_back = std::mem::take(&mut *state.held_back.lock().unwrap());
     for (socket, commands) in state.sockets.lock().unwrap().iter().enumerate() {
         let delivery = (publish, socket);
         let send = |command| commands.send(command).ok();
@@ -223,7 +265,17 @@ fn deliver(state: &State, publish: u64) -> Vec<oneshot::Receiver<()>> {
             send(Command::Close);
             continue;
         }
-        if !plan.lost.contains(&delivery) {
+        let delayed = plan.delayed.iter().find(|(slow, _)| *slow == socket);
+        let delay = plan.delay + delayed.map_or(Duration::ZERO, |(_, delay)| *delay);
+        if plan.held_back.contains(&delivery) {
+            let mut held_back = state.held_back.lock().unwrap();
+            held_back.push((socket, frame.clone()));
+        } else if !delay.is_zero() {
+            send(Command::SendAfter(delay, frame.clone()));
+        } else if !plan.lost.contains(&delivery) {
+            send(Command::Send(frame.clone()));
+        }
+        for (_, frame) in held_back.iter().filter(|(whose, _)| *whose == socket) {
             send(Command::Send(frame.clone()));
         }
         if plan.doubled.contains(&delivery) {
@@ -236,6 +288,34 @@ fn deliver(state: &State, publish: u64) -> Vec<oneshot::Receiver<()>> {
         }
     }
     confirmations
+}
+
+/// What the local stack's gateway says of its simulated subscribers.
+fn simulated(state: &State, query: Option<&str>) -> Response<Full<Bytes>> {
+    let published = state.publishes.load(Ordering::SeqCst);
+    let of = |(publish, (reached, duplicates)): (u64, &(u64, u64))| {
+        let mut offsets = Histogram::<u64>::new(3).unwrap();
+        offsets.record_n(1_000, *reached).unwrap();
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&offsets, &mut bytes)
+            .unwrap();
+        json!({
+            "id": format!("n-{publish}"),
+            "reached": reached,
+            "duplicates": duplicates,
+            "firstAtUs": u64::try_from(monotonic_time().as_micros()).unwrap(),
+            "offsetsUs": BASE64_STANDARD.encode(bytes),
+        })
+    };
+    let plan = (0..published).zip(&state.plan.simulated);
+    let notifications: Vec<_> = plan.map(of).collect();
+    let id = query.and_then(|query| query.strip_prefix("notification="));
+    let document = match id {
+        Some(id) => notifications.into_iter().find(|one| one["id"] == id),
+        None => Some(json!({"open": 4, "notifications": notifications})),
+    };
+    Response::new(Full::from(document.unwrap().to_string()))
 }
 
 fn status(status: StatusCode) -> Response<Full<Bytes>> {

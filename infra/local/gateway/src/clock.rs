@@ -10,6 +10,7 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     started: Instant,
+    machine_time_at_start: Duration,
     time_of_day: TimeOfDay,
 }
 
@@ -28,6 +29,7 @@ impl Clock {
     pub(crate) fn system() -> Self {
         Self {
             started: Instant::now(),
+            machine_time_at_start: machine_time(),
             time_of_day: TimeOfDay::System,
         }
     }
@@ -38,6 +40,7 @@ impl Clock {
     pub(crate) fn starting_at(epoch: Timestamp) -> Self {
         Self {
             started: Instant::now(),
+            machine_time_at_start: machine_time(),
             time_of_day: TimeOfDay::Virtual { epoch },
         }
     }
@@ -45,6 +48,12 @@ impl Clock {
     /// The time since the clock was started; it never goes back.
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// The time of the machine's monotonic clock, which every process reads
+    /// alike.
+    pub(crate) fn machine_time(&self) -> Duration {
+        self.machine_time_at_start + self.elapsed()
     }
 
     /// The time of day now.
@@ -80,6 +89,13 @@ pub(crate) fn request_time(time: Timestamp) -> String {
 /// Writes a time as ISO 8601 with milliseconds: `2015-04-09T12:34:56.000Z`.
 pub(crate) fn iso_8601(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+/// `CLOCK_MONOTONIC`, which Tokio's clock counts too while it is not paused.
+fn machine_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::http_api::HttpFront;
 use crate::integration::{Integration, IntegrationError, invoke_within};
 use crate::listener::{self, Lifetime};
 use crate::settings::Settings;
+use crate::simulated::Simulated;
 use crate::statistics::{Counters, Statistics};
 use crate::throttle::Throttle;
 use crate::websocket::WebSocketFront;
@@ -97,6 +98,7 @@ pub(crate) struct Shared<I> {
     /// The quota of new WebSocket connections.
     pub(crate) connects: Throttle,
     pub(crate) connections: Connections,
+    pub(crate) simulated: Simulated,
     /// Holds a permit for each socket that may be open.
     pub(crate) places: Arc<Semaphore>,
     /// Holds a permit for each `$disconnect` event that may be in flight.
@@ -114,6 +116,7 @@ impl<I: Integration> Shared<I> {
             account: Throttle::new(settings.account, clock),
             connects: Throttle::new(settings.connect_rate, clock),
             connections: Connections::new(),
+            simulated: Simulated::new(settings.simulated_connections),
             places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))),
             disconnects: Semaphore::new(disconnects),
             counters: Counters::default(),

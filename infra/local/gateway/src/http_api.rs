@@ -22,6 +22,9 @@ use crate::settings::StaticRoute;
 /// The header in which an HTTP API names the request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
 
+/// Where the load test asks what simulated connections took.
+const SIMULATED: &str = "/_local/simulated";
+
 /// Answers requests to the HTTP API: a fixed answer, or what the function
 /// behind the route says.
 #[derive(Debug)]
@@ -40,6 +43,23 @@ impl<I> Clone for HttpFront<I> {
 impl<I: Integration> HttpFront<I> {
     pub(crate) fn new(shared: Arc<Shared<I>>) -> Self {
         Self { shared }
+    }
+
+    /// What simulated connections took, where there are any.
+    fn simulated<B>(&self, request: &Request<B>) -> Option<Reply> {
+        let is_asked = self.shared.settings.simulated_connections > 0
+            && request.method() == Method::GET
+            && request.uri().path() == SIMULATED;
+        is_asked.then(|| match request.uri().query() {
+            None => reply::json(StatusCode::OK, &self.shared.simulated.document()),
+            Some(query) => query
+                .strip_prefix("notification=")
+                .and_then(|id| self.shared.simulated.arrivals(id))
+                .map_or_else(
+                    || reply::message(StatusCode::NOT_FOUND, "No Such Notification"),
+                    |arrivals| reply::json(StatusCode::OK, &arrivals),
+                ),
+        })
     }
 
     async fn route(
@@ -84,6 +104,9 @@ impl<I: Integration> HttpFront<I> {
 impl<I: Integration> Front for HttpFront<I> {
     async fn answer(&self, peer: SocketAddr, request: Request<Incoming>) -> Reply {
         let statics = &self.shared.settings.static_routes;
+        if let Some(told) = self.simulated(&request) {
+            return told;
+        }
         if let Some(fixed) = find_static(statics, request.method(), request.uri().path()) {
             return serve_static(fixed);
         }

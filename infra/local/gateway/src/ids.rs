@@ -7,6 +7,9 @@ use base64::engine::general_purpose::URL_SAFE;
 
 /// How many random bytes an identifier encodes.
 const RANDOM_BYTES: usize = 11;
+/// What simulated connections' identifiers begin with. A random one does by a
+/// chance of 1 in 2^56.
+const SIMULATED: &[u8; 7] = b"\x4c\xa6\xee\x69\x6d\xab\x6a";
 /// How many characters 11 bytes take in padded base64.
 const LENGTH: usize = 16;
 
@@ -18,6 +21,24 @@ impl ConnectionId {
     /// Makes up an identifier that no other connection has.
     pub(crate) fn random() -> Self {
         Self(random_base64())
+    }
+
+    /// The identifier of simulated connection `index`: its number, after what
+    /// marks it as one.
+    pub(crate) fn simulated(index: u32) -> Self {
+        let mut bytes = [0; RANDOM_BYTES];
+        let (mark, number) = bytes.split_at_mut(SIMULATED.len());
+        mark.copy_from_slice(SIMULATED);
+        number.copy_from_slice(&index.to_be_bytes());
+        Self(base64_of(bytes))
+    }
+
+    /// Which simulated connection this is, if it is one.
+    pub(crate) fn simulated_index(&self) -> Option<u32> {
+        let mut bytes = [0; RANDOM_BYTES + 1];
+        let length = URL_SAFE.decode_slice(self.0, &mut bytes).ok()?;
+        let number = bytes.get(..length)?.strip_prefix(SIMULATED)?;
+        Some(u32::from_be_bytes(number.try_into().ok()?))
     }
 
     /// Reads an identifier; `None` if it could not be one.
@@ -71,10 +92,13 @@ pub(crate) fn management_request_id() -> String {
 }
 
 fn random_base64() -> [u8; LENGTH] {
-    let random: [u8; RANDOM_BYTES] = std::array::from_fn(|_| fastrand::u8(..));
+    base64_of(std::array::from_fn(|_| fastrand::u8(..)))
+}
+
+fn base64_of(bytes: [u8; RANDOM_BYTES]) -> [u8; LENGTH] {
     let mut text = [b'='; LENGTH];
     // The text has room for exactly what 11 bytes encode to.
-    let _ = URL_SAFE.encode_slice(random, &mut text);
+    let _ = URL_SAFE.encode_slice(bytes, &mut text);
     text
 }
 
@@ -92,6 +116,17 @@ mod tests {
             assert!(id.as_str().ends_with('='));
             assert_eq!(ConnectionId::parse(id.as_str()), Some(id));
         }
+    }
+
+    #[test]
+    fn the_number_of_a_simulated_connection_is_read_from_its_id() {
+        for index in [0, 1, 999_999, u32::MAX] {
+            let id = ConnectionId::simulated(index);
+            assert_eq!(ConnectionId::parse(id.as_str()), Some(id));
+            assert_eq!(id.simulated_index(), Some(index));
+        }
+        let mut random = (0..1_000).map(|_| ConnectionId::random());
+        assert!(random.all(|id| id.simulated_index().is_none()));
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! Statuses, `x-amzn-ErrorType` and bodies are those that the service's REST
 //! JSON protocol gives to the SDKs' error types.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Request, StatusCode, header, request};
@@ -114,11 +115,20 @@ async fn call<I: Integration>(
             push(shared, connection_id, data).await
         }
         Method::GET => {
-            let connection = find(shared, connection_id?)?;
+            let connection_id = connection_id?;
+            if shared.simulated.find(connection_id).is_some() {
+                return Ok(describe_simulated(shared));
+            }
+            let connection = find(shared, connection_id)?;
             Ok(describe(shared, &connection))
         }
         Method::DELETE => {
-            let connection = find(shared, connection_id?)?;
+            let connection_id = connection_id?;
+            if let Some(index) = shared.simulated.find(connection_id) {
+                shared.simulated.close(index);
+                return Ok(reply::empty(StatusCode::NO_CONTENT));
+            }
+            let connection = find(shared, connection_id)?;
             if connection.close(CloseRequest::Deleted) {
                 Ok(reply::empty(StatusCode::NO_CONTENT))
             } else {
@@ -170,6 +180,15 @@ async fn push<I>(shared: &Shared<I>, id: ConnectionId, data: Bytes) -> Result<Re
         shared.counters.pushes_gone.count();
         CallError::Gone
     };
+    if let Some(index) = shared.simulated.find(id) {
+        if faults.false_gone.strikes() {
+            return Err(gone());
+        }
+        let at = shared.clock.machine_time();
+        shared.simulated.push(index, &data, at);
+        shared.counters.pushes_accepted.count();
+        return Ok(reply::empty(StatusCode::OK));
+    }
     let connection = shared.connections.get(id).ok_or_else(gone)?;
     if faults.false_gone.strikes() {
         return Err(gone());
@@ -208,19 +227,34 @@ struct Identity<'a> {
 
 fn describe<I>(shared: &Shared<I>, connection: &Connection) -> Reply {
     let last_active = shared.clock.at(connection.last_active());
-    let description = Description {
-        connected_at: iso_8601(connection.connected_at),
-        identity: Identity {
-            source_ip: connection.source_ip,
-            user_agent: connection.user_agent.as_deref().unwrap_or_default(),
+    reply::json(
+        StatusCode::OK,
+        &Description {
+            connected_at: iso_8601(connection.connected_at),
+            identity: Identity {
+                source_ip: connection.source_ip,
+                user_agent: connection.user_agent.as_deref().unwrap_or_default(),
+            },
+            // The clock of activity is coarser than that of connecting.
+            last_active_at: iso_8601(last_active.max(connection.connected_at)),
         },
-        // The clock of activity is coarser than that of connecting.
-        last_active_at: iso_8601(last_active.max(connection.connected_at)),
-    };
-    let document = serde_json::to_vec(&description).unwrap_or_default();
-    let mut reply = reply::with_body(StatusCode::OK, document.into());
-    reply::set(&mut reply, header::CONTENT_TYPE, "application/json");
-    reply
+    )
+}
+
+/// A simulated connection is as old as the gateway.
+fn describe_simulated<I>(shared: &Shared<I>) -> Reply {
+    let since = iso_8601(shared.clock.at(Duration::ZERO));
+    reply::json(
+        StatusCode::OK,
+        &Description {
+            connected_at: since.clone(),
+            identity: Identity {
+                source_ip: Ipv4Addr::LOCALHOST.into(),
+                user_agent: "simulated",
+            },
+            last_active_at: since,
+        },
+    )
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
+use serde::Serialize;
 use serde_json::json;
 
 /// An answer of either front.
@@ -21,8 +22,9 @@ pub(crate) fn with_body(status: StatusCode, body: Bytes) -> Reply {
 }
 
 /// An answer with a JSON document.
-pub(crate) fn json(status: StatusCode, document: &serde_json::Value) -> Reply {
-    let mut reply = with_body(status, Bytes::from(document.to_string()));
+pub(crate) fn json(status: StatusCode, document: &impl Serialize) -> Reply {
+    let document = serde_json::to_vec(document).unwrap_or_default();
+    let mut reply = with_body(status, document.into());
     set(&mut reply, header::CONTENT_TYPE, "application/json");
     reply
 }

@@ -59,6 +59,11 @@ pub struct Settings {
     pub max_disconnects_in_flight: usize,
     /// How long a shutdown waits for requests and `$disconnect` events.
     pub shutdown_grace: Duration,
+    /// How many connections to simulate: they have the ids of
+    /// [`simulated_connection_id`](crate::simulated_connection_id), take pushes
+    /// and hold no socket. What they took is told at
+    /// `GET /_local/simulated` of the HTTP front, outside every quota.
+    pub simulated_connections: u32,
     /// The routes of the HTTP API.
     pub http_routes: Vec<HttpRoute>,
     /// Fixed answers of the HTTP front, outside every quota.
@@ -141,6 +146,7 @@ impl Default for Settings {
             max_queued_bytes: 256 * 1024,
             max_disconnects_in_flight: 64,
             shutdown_grace: Duration::from_secs(5),
+            simulated_connections: 0,
             http_routes: Vec::new(),
             static_routes: Vec::new(),
             websocket_routes: WebSocketRoutes::default(),

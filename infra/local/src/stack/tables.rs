@@ -20,18 +20,30 @@ pub(super) const NOTIFICATIONS: &str = "notifications";
 /// depend on neither.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
-/// Opens the tables and serves DynamoDB's API on `listener`.
+/// The tables, this stack's own.
+pub(super) struct Tables {
+    pub(super) database: Database,
+    /// Held for as long as they are open.
+    lock: Option<File>,
+}
+
+/// Opens the tables, and creates those that are missing.
 ///
 /// # Errors
 /// The data directory cannot be used.
-pub(super) fn serve(
-    listener: TcpListener,
-    data_dir: Option<&Path>,
-    part: &mut Part,
-) -> anyhow::Result<()> {
+pub(super) fn open(data_dir: Option<&Path>) -> anyhow::Result<Tables> {
     let lock = data_dir.map(lock).transpose()?;
-    let database = open(data_dir)?;
+    let database = open_database(data_dir)?;
     create_tables(&database)?;
+    Ok(Tables { database, lock })
+}
+
+/// Serves DynamoDB's API on `listener`.
+///
+/// # Errors
+/// The system starts no thread.
+pub(super) fn serve(listener: TcpListener, tables: Tables, part: &mut Part) -> anyhow::Result<()> {
+    let Tables { database, lock } = tables;
     let listener = listener.into_std()?;
     let shutdown = part.shutdown.clone();
     // On a thread of its own: the database works where it is called, and a scan
@@ -78,7 +90,7 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn open(data_dir: Option<&Path>) -> anyhow::Result<Database> {
+fn open_database(data_dir: Option<&Path>) -> anyhow::Result<Database> {
     let Some(directory) = data_dir else {
         return Database::memory().context("cannot open the tables in memory");
     };

@@ -11,4 +11,6 @@ mod management;
 #[cfg(test)]
 mod messages;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod stage;
