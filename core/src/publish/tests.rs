@@ -62,7 +62,7 @@ async fn a_key_is_free_again_after_a_day() {
     assert_eq!(publisher.queue.sent.take().len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn another_request_under_the_same_key_is_refused() {
     let publisher = publisher();
     publisher.publish(draft(), Some(&key("a"))).await.unwrap();
@@ -71,7 +71,7 @@ async fn another_request_under_the_same_key_is_refused() {
     assert_eq!(publisher.queue.sent.take().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_died_before_it_was_enqueued_is_enqueued_by_the_next_request() {
     let publisher = publisher();
     publisher.queue.is_broken.store(true, Ordering::Relaxed);
@@ -88,7 +88,7 @@ async fn what_died_before_it_was_enqueued_is_enqueued_by_the_next_request() {
     assert!(task.frame.contains(&answer.id.to_string()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_a_key_every_request_is_another_notification() {
     let publisher = publisher();
     let first = publisher.publish(draft(), None).await.unwrap();
@@ -96,7 +96,7 @@ async fn without_a_key_every_request_is_another_notification() {
     assert_ne!(first.id, second.id);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_claim_holds_for_one_request() {
     let publisher = publisher();
     publisher.claim(&key("a")).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_claim_holds_for_one_request() {
     assert!(matches!(other, Err(PublishError::KeyReused)));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_too_large_is_not_recorded() {
     let publisher = publisher();
     let mut large = draft();

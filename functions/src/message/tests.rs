@@ -182,7 +182,7 @@ fn send(message: &Value) -> Value {
     json!({"action": "sendmessage", "message": message})
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_learns_who_it_is() {
     let stage = Stage::new().await;
     let expected = json!({
@@ -196,7 +196,7 @@ async fn a_client_learns_who_it_is() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn echoes_and_pings_are_answered() {
     let stage = Stage::new().await;
     let sent = json!({"action": "echo", "n": [1, {"z": 1, "a": null}]});
@@ -205,7 +205,7 @@ async fn echoes_and_pings_are_answered() {
     assert_eq!(pong, json!({"type": "pong"}));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn everything_else_is_answered_with_an_error_frame() {
     let stage = Stage::new().await;
     for (body, code) in [
@@ -223,7 +223,7 @@ async fn everything_else_is_answered_with_an_error_frame() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn topics_come_and_go() {
     let stage = Stage::new().await;
     let answer = stage.answer_to(subscribe(&["stocks/B", "news"])).await;
@@ -238,7 +238,7 @@ async fn topics_come_and_go() {
     assert_eq!(stage.topics().await, left);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn topics_that_cannot_be_chosen_change_nothing() {
     let stage = Stage::new().await;
     let four = subscribe(&["news", "stocks/B", "stocks/C"]);
@@ -318,7 +318,7 @@ async fn a_message_goes_to_everyone_up_to_the_rate() {
     assert_eq!(stage.message.publisher.queue.take().len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_message_that_would_not_be_pushed_is_refused() {
     let stage = Stage::new().await;
     let large = json!("x".repeat(1_024));
@@ -330,7 +330,7 @@ async fn a_message_that_would_not_be_pushed_is_refused() {
     assert_eq!(answer["type"], "sent", "the large ones are not counted");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn clients_send_nothing_where_that_is_switched_off() {
     let mut stage = Stage::new().await;
     stage.message.messages_per_minute = 0;
@@ -338,7 +338,7 @@ async fn clients_send_nothing_where_that_is_switched_off() {
     assert_eq!(refusal, "sendmessage_off");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_that_is_not_stored_is_told_to_connect_again() {
     let stage = Stage::new().await;
     stage.vanish().await;
@@ -354,7 +354,7 @@ async fn a_connection_that_is_not_stored_is_told_to_connect_again() {
     assert_eq!(pong["type"], "pong");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_store_that_does_not_answer_is_told_in_a_frame() {
     let mut stage = Stage::new().await;
     stage.message.registry.is_broken = true;
@@ -367,7 +367,7 @@ async fn a_store_that_does_not_answer_is_told_in_a_frame() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn without_the_authorizers_word_nothing_is_done() {
     let mut stage = Stage::new().await;
     for missing in [
@@ -382,7 +382,7 @@ async fn without_the_authorizers_word_nothing_is_done() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn where_nobody_is_authenticated_everybody_may_choose_all_topics() {
     let mut stage = Stage::new().await;
     stage.message.subscribers = Subscribers::Anyone;

@@ -158,7 +158,7 @@ impl Api {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_order_is_recorded_enqueued_and_located() {
     let api = Api::new();
     let (status, headers, body) = api.post("/orders").body(ORDER).await;
@@ -183,7 +183,7 @@ async fn an_order_is_recorded_enqueued_and_located() {
     assert_eq!(standing, expected);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_notification_to_a_topic_is_enqueued() {
     let api = Api::new();
     let (status, _, _) = api.post("/notifications").body(NOTIFICATION).await;
@@ -191,7 +191,7 @@ async fn a_notification_to_a_topic_is_enqueued() {
     assert_eq!(api.sent()[0].2.topic, Some("match/7".parse().unwrap()));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_cloud_event_reaches_subscribers_as_its_publisher_wrote_it() {
     let api = Api::new();
     let event = r#"{"specversion":"1.0","id":"7","source":"/shop","type":"sold","subject":"a/b"}"#;
@@ -226,7 +226,7 @@ async fn a_cloud_event_reaches_subscribers_as_its_publisher_wrote_it() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn malformed_bodies_are_problems_and_nothing_is_enqueued() {
     let api = Api::new();
     let large = format!(
@@ -248,7 +248,7 @@ async fn malformed_bodies_are_problems_and_nothing_is_enqueued() {
     assert_eq!(api.sent().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_of_another_kind_is_refused() {
     let api = Api::new();
     for (path, content_type) in [
@@ -267,7 +267,7 @@ async fn a_body_of_another_kind_is_refused() {
     assert_eq!(api.sent().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_same_request_under_a_key_has_the_same_answer() {
     let api = Api::new();
     let send = async |body: &str| {
@@ -286,7 +286,7 @@ async fn the_same_request_under_a_key_has_the_same_answer() {
     assert_eq!(api.sent().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_refused_leaves_its_key_free() {
     let api = Api::new();
     let send = async |body: &str| {
@@ -297,7 +297,7 @@ async fn what_was_refused_leaves_its_key_free() {
     assert_eq!(send(ORDER).await, 202);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_batch_of_which_nothing_is_valid_leaves_its_key_free() {
     let api = Api::new();
     let send = async |body: &str| {
@@ -317,7 +317,7 @@ async fn a_batch_of_which_nothing_is_valid_leaves_its_key_free() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_malformed_key_is_refused() {
     let api = Api::new();
     for key in ["", &"k".repeat(256)] {
@@ -331,7 +331,7 @@ async fn a_malformed_key_is_refused() {
     assert_eq!(api.sent().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn each_notification_of_a_batch_has_its_own_result() {
     let api = Api::new();
     let batch = format!(r#"{{"notifications":[{NOTIFICATION},{{"type":7}},{NOTIFICATION}]}}"#);
@@ -356,7 +356,7 @@ async fn each_notification_of_a_batch_has_its_own_result() {
     assert_eq!(api.sent().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_unknown_notification_is_not_found() {
     let api = Api::new();
     for id in ["0190163d-8694-739b-aea5-966c26f8ad91", "7"] {
@@ -371,7 +371,7 @@ async fn an_unknown_notification_is_not_found() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_is_shown_and_closed() {
     let api = Api::new();
     api.connect(&["a"]).await;
@@ -397,7 +397,7 @@ async fn a_connection_is_shown_and_closed() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_cannot_be_a_connection_is_not_asked_about() {
     let mut api = Api::new();
     let long = "a".repeat(129);
@@ -429,7 +429,7 @@ fn routes_decoded(segment: &str) -> String {
     decoded.decode_utf8_lossy().into_owned()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_listeners_of_a_topic_are_counted() {
     let api = Api::new();
     api.connect(&["stocks/AAPL"]).await;
@@ -444,7 +444,7 @@ async fn the_listeners_of_a_topic_are_counted() {
     assert_eq!((status, &problem["code"]), (422, &json!("invalid_topic")));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn unknown_routes_and_methods_are_told_what_there_is() {
     let api = Api::new();
     let (status, _, problem) = api.post("/order").body(ORDER).await;
@@ -455,7 +455,7 @@ async fn unknown_routes_and_methods_are_told_what_there_is() {
     assert_eq!(api.sent().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn pages_of_listed_origins_may_publish() {
     let mut api = Api::new();
     let shop = "https://shop.example";

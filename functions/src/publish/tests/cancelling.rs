@@ -26,7 +26,7 @@ async fn ended(api: &Api, progress: Progress) -> String {
     headers[LOCATION].to_str().unwrap().to_owned()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_has_not_ended_can_be_cancelled() {
     let api = Api::new();
     let (_, headers, _) = api.post("/orders").body(ORDER).await;
@@ -40,7 +40,7 @@ async fn what_has_not_ended_can_be_cancelled() {
     assert_eq!(standing["cancelRequestedAt"], "2023-11-14T22:13:20Z");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_failed_can_be_cancelled_too() {
     let api = Api::new();
     let waiting = Outstanding::from(fanout_core::connection::Recipient {
@@ -61,7 +61,7 @@ async fn what_failed_can_be_cancelled_too() {
     assert_eq!(standing["cancelRequestedAt"], "2023-11-14T22:13:20Z");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_is_settled_cannot_be_cancelled() {
     let api = Api::new();
     let one = |counts| Progress {
