@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use dynoxide::Database;
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tracing::{error, warn};
@@ -15,6 +16,10 @@ use super::Part;
 pub(super) const CONNECTIONS: &str = "connections";
 pub(super) const SUBSCRIPTIONS: &str = "subscriptions";
 pub(super) const NOTIFICATIONS: &str = "notifications";
+
+/// A database in memory that a second connection of this process can open
+/// (<https://sqlite.org/inmemorydb.html#sharedmemdb>).
+const IN_MEMORY: &str = "file:tables?mode=memory&cache=shared";
 
 /// How often expired rows are deleted. AWS takes up to days; the functions
 /// depend on neither.
@@ -33,8 +38,18 @@ pub(super) struct Tables {
 /// The data directory cannot be used.
 pub(super) fn open(data_dir: Option<&Path>) -> anyhow::Result<Tables> {
     let lock = data_dir.map(lock).transpose()?;
-    let database = open_database(data_dir)?;
+    let using = || match data_dir {
+        Some(directory) => format!("--data-dir {}: cannot be used", directory.display()),
+        None => "cannot open the tables in memory".to_owned(),
+    };
+    let location = match data_dir {
+        Some(directory) => directory.join("tables.sqlite"),
+        None => IN_MEMORY.into(),
+    };
+    let location = location.to_str().context("not UTF-8").with_context(using)?;
+    let database = Database::new(location).with_context(using)?;
     create_tables(&database)?;
+    index_segments(location).with_context(using)?;
     Ok(Tables { database, lock })
 }
 
@@ -77,7 +92,7 @@ pub(super) fn serve(listener: TcpListener, tables: Tables, part: &mut Part) -> a
 /// Makes a data directory this stack's own for as long as the file is open:
 /// two stacks would take each other's subscribers for gone.
 fn lock(directory: &Path) -> anyhow::Result<File> {
-    let using = || cannot_be_used(directory);
+    let using = || format!("--data-dir {}: cannot be used", directory.display());
     std::fs::create_dir_all(directory).with_context(using)?;
     let file = File::create(directory.join("lock")).with_context(using)?;
     match file.try_lock() {
@@ -90,18 +105,16 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn open_database(data_dir: Option<&Path>) -> anyhow::Result<Database> {
-    let Some(directory) = data_dir else {
-        return Database::memory().context("cannot open the tables in memory");
-    };
-    let using = || cannot_be_used(directory);
-    let file = directory.join("tables.sqlite");
-    let file = file.to_str().context("not UTF-8").with_context(using)?;
-    Database::new(file).with_context(using)
-}
-
-fn cannot_be_used(directory: &Path) -> String {
-    format!("--data-dir {}: cannot be used", directory.display())
+/// Lets a page of one segment of a Scan be found without reading the table.
+///
+/// The database keeps the hash that segments are cut by, but no index of it: it
+/// reads and sorts all rows for each page, and a Scan of a million takes
+/// minutes.
+fn index_segments(location: &str) -> rusqlite::Result<()> {
+    Connection::open(location)?.execute_batch(&format!(
+        "CREATE INDEX IF NOT EXISTS \"{CONNECTIONS} by segment\" \
+         ON \"{CONNECTIONS}\" (hash_prefix, pk, sk)"
+    ))
 }
 
 fn create_tables(database: &Database) -> anyhow::Result<()> {
