@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::connector::Connector;
+use crate::deployment::Token;
 use crate::ledger::Ledger;
 
 /// The longest answer that is read.
@@ -146,7 +147,7 @@ pub enum ApiError {
 pub struct Api {
     client: Client<Connector, Full<Bytes>>,
     base: String,
-    token: Option<String>,
+    token: Option<Token>,
     patience: Duration,
 }
 
@@ -154,12 +155,7 @@ impl Api {
     /// Makes the client of the API at `base`, an `http` or `https` URL to which
     /// paths are appended.
     #[must_use]
-    pub fn new(
-        connector: Connector,
-        base: &Uri,
-        token: Option<String>,
-        patience: Duration,
-    ) -> Self {
+    pub fn new(connector: Connector, base: &Uri, token: Option<Token>, patience: Duration) -> Self {
         Self {
             client: Client::builder(TokioExecutor::new()).build(connector),
             base: base.to_string().trim_end_matches('/').to_owned(),
@@ -241,7 +237,7 @@ impl Api {
                 concat!("fanout-ops/", env!("CARGO_PKG_VERSION")),
             );
         if let Some(token) = self.token.as_ref().filter(|_| call.with_token) {
-            let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
+            let bearer = HeaderValue::from_str(&format!("Bearer {}", token.as_str()));
             request = request.header(AUTHORIZATION, bearer.map_err(http::Error::from)?);
         }
         for (name, value) in &call.headers {

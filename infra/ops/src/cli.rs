@@ -1,14 +1,24 @@
 //! The command line.
 
+mod cancel;
+mod doctor;
+mod place;
+mod queues;
 mod suite;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use http::Uri;
 use jiff::SignedDuration;
 
+pub use self::cancel::CancelArgs;
+pub use self::doctor::DoctorArgs;
+pub use self::queues::{DrainArgs, RedriveArgs};
 pub use self::suite::SuiteArgs;
+use crate::outputs::OutputsError;
+use crate::queues::QueueError;
 
 /// Looks at a deployment from outside.
 #[derive(Debug, Parser)]
@@ -25,6 +35,22 @@ pub enum Command {
     /// Holds a deployment to everything that it promises, from outside only
     #[command(after_help = suite::HELP)]
     Suite(SuiteArgs),
+
+    /// Names what is wrong with a deployment, and how to mend it
+    #[command(after_help = doctor::HELP)]
+    Doctor(Box<DoctorArgs>),
+
+    /// Moves what could not be finished back to the workers
+    #[command(after_help = queues::REDRIVE_HELP)]
+    Redrive(RedriveArgs),
+
+    /// Waits until nothing is left to push, such as before an upgrade
+    #[command(after_help = queues::DRAIN_HELP)]
+    Drain(DrainArgs),
+
+    /// Cancels what is left of a notification, and prints its ledger
+    #[command(after_help = cancel::HELP)]
+    Cancel(CancelArgs),
 }
 
 /// How a command ended that did what it was asked for. Clap itself ends with 2
@@ -35,6 +61,12 @@ pub enum Ending {
     Good,
     /// Something is wrong, and was told.
     Bad,
+}
+
+impl Ending {
+    const fn of(is_good: bool) -> Self {
+        if is_good { Self::Good } else { Self::Bad }
+    }
 }
 
 /// What was asked for cannot be done: the command line, or a file that it names,
@@ -50,6 +82,15 @@ pub enum UsageError {
     /// TLS cannot be spoken.
     #[error("this system trusts no certificates")]
     Certificates(#[source] std::io::Error),
+    /// The outputs cannot be read.
+    #[error(transparent)]
+    Outputs(#[from] OutputsError),
+    /// The queues are not known.
+    #[error(transparent)]
+    Queues(#[from] QueueError),
+    /// Nothing is said of where the deployment is.
+    #[error("where is it? Give --outputs FILE, or URLs such as --ws and --publish")]
+    Nowhere,
 }
 
 impl Command {
@@ -60,6 +101,10 @@ impl Command {
     pub async fn run(self) -> Result<Ending, UsageError> {
         match self {
             Self::Suite(args) => args.run().await,
+            Self::Doctor(args) => args.run().await,
+            Self::Redrive(args) => args.run().await,
+            Self::Drain(args) => args.run().await,
+            Self::Cancel(args) => args.run().await,
         }
     }
 }
@@ -93,6 +138,12 @@ fn http_url(text: &str) -> Result<Uri, String> {
     url(text, "http", "https")
 }
 
+/// Prints a line; whoever does not read it has closed the pipe.
+fn print(line: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _closed = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,6 +171,7 @@ mod tests {
             "begins with http:// or https://",
         );
         check_refused(&["suite", "ws://h"], "<PUBLISH_URL>");
+        check_refused(&["cancel", "../x", "--publish", "http://h"], "a UUID");
         check_refused(
             &[&urls[..], &["--patience", "0s"]].concat(),
             "expected a time",

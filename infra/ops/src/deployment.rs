@@ -1,13 +1,37 @@
 //! A deployment as its users see it: two URLs, and perhaps a token.
 
-use std::io;
 use std::time::Duration;
+use std::{fmt, io};
 
 use http::Uri;
 
 use crate::api::Api;
 use crate::connector::{Connector, connector};
 use crate::socket::{Handshake, Socket, SocketError};
+
+/// A token, which is shown to the deployment alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    /// Returns it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Token {
+    fn from(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
 
 /// Where subscribers connect and publishers POST.
 #[derive(Clone, Debug)]
@@ -16,7 +40,7 @@ pub struct Deployment {
     pub api: Api,
     ws: Uri,
     connector: Connector,
-    token: Option<String>,
+    token: Option<Token>,
     patience: Duration,
 }
 
@@ -31,7 +55,7 @@ impl Deployment {
     pub fn new(
         ws: Uri,
         publish: &Uri,
-        token: Option<String>,
+        token: Option<Token>,
         patience: Duration,
     ) -> io::Result<Self> {
         let connector = connector(&[&ws, publish])?;
@@ -47,7 +71,7 @@ impl Deployment {
     /// The token that subscribers and publishers show.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
-        self.token.as_deref()
+        self.token.as_ref().map(Token::as_str)
     }
 
     /// Opens a socket that listens to topics, with the token in the query.
@@ -56,7 +80,7 @@ impl Deployment {
     /// [`SocketError`]: no connection, or a refusal.
     pub async fn open(&self, topics: &[&str]) -> Result<Socket, SocketError> {
         let topics = (!topics.is_empty()).then(|| ("topics", topics.join(",")));
-        let token = self.token.clone().map(|token| ("token", token));
+        let token = self.token().map(|token| ("token", token.to_owned()));
         self.open_with(&Handshake {
             query: topics.into_iter().chain(token).collect(),
             subprotocols: None,

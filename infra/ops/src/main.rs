@@ -8,7 +8,8 @@ use fanout_ops::cli::{Cli, Ending};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match Cli::parse().command.run().await {
+    // Boxed: the doctor remembers much while it waits.
+    match Box::pin(Cli::parse().command.run()).await {
         Ok(Ending::Good) => ExitCode::SUCCESS,
         Ok(Ending::Bad) => ExitCode::from(1),
         Err(error) => {

@@ -14,6 +14,7 @@ mod faults;
 mod frames;
 mod identity;
 mod lifecycle;
+mod operating;
 mod publisher;
 mod publishing;
 mod scale;

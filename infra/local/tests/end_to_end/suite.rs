@@ -12,7 +12,7 @@ use crate::stack::{PATIENCE, Stack, token};
 async fn skipped(stack: &Stack, token: Option<String>) -> Vec<&'static str> {
     let (ws, publish) = (stack.ws.parse().unwrap(), stack.http.parse().unwrap());
     let trial = Trial {
-        deployment: Deployment::new(ws, &publish, token, PATIENCE).unwrap(),
+        deployment: Deployment::new(ws, &publish, token.map(Into::into), PATIENCE).unwrap(),
         sockets: 30,
     };
     let Report { findings } = run(selected(None), &trial, &KnownFaults::default(), |_| ()).await;

@@ -73,7 +73,7 @@ fn tokens(reader: &mut Reader) -> Tokens {
     let ready = reader.optional_text("CANARY_TOKEN");
     let secret = reader.optional_text("TOKEN_SECRET");
     match (ready, secret) {
-        (Some(token), _) => Tokens::Ready(token),
+        (Some(token), _) => Tokens::Ready(token.into()),
         (None, None) => Tokens::None,
         (None, Some(secret)) => {
             reader.require(secret.len() >= MIN_SECRET_BYTES, || {
@@ -121,7 +121,7 @@ mod tests {
         assert!(matches!(settings.tokens, Tokens::Signed(_)));
         let ready = [("CANARY_TOKEN", "t")];
         let settings = read(&[&URLS[..], &signed, &ready].concat()).unwrap();
-        assert_eq!(settings.tokens, Tokens::Ready("t".to_owned()));
+        assert_eq!(settings.tokens, Tokens::Ready("t".to_owned().into()));
     }
 
     #[test]

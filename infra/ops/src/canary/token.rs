@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
 use serde_json::json;
 
+use crate::deployment::Token;
+
 /// For how long a token is valid: longer than a canary flies.
 const VALID_FOR: SignedDuration = SignedDuration::from_mins(5);
 
@@ -15,7 +17,7 @@ pub enum Tokens {
     /// None is asked for.
     None,
     /// One that somebody else made.
-    Ready(String),
+    Ready(Token),
     /// One is signed for each flight.
     Signed(Signer),
 }
@@ -45,7 +47,7 @@ impl std::fmt::Debug for Tokens {
 impl Tokens {
     /// Returns a token that is valid now.
     #[must_use]
-    pub fn token(&self, now: Timestamp) -> Option<String> {
+    pub fn token(&self, now: Timestamp) -> Option<Token> {
         match self {
             Self::None => None,
             Self::Ready(token) => Some(token.clone()),
@@ -57,7 +59,7 @@ impl Tokens {
 impl Signer {
     /// The compact form of a signed token (RFC 7515, section 3.1): of a user
     /// `canary` who may publish and may choose no topics.
-    fn sign(&self, now: Timestamp) -> String {
+    fn sign(&self, now: Timestamp) -> Token {
         let Self {
             secret,
             issuer,
@@ -82,7 +84,7 @@ impl Signer {
         );
         let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
         let signature = hmac::sign(&key, message.as_bytes());
-        format!("{message}.{}", encode(signature.as_ref()))
+        Token::from(format!("{message}.{}", encode(signature.as_ref())))
     }
 }
 
@@ -99,9 +101,9 @@ mod tests {
         };
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let token = Tokens::Signed(signer).token(now).unwrap();
-        let parts: Vec<_> = token.split('.').collect();
+        let parts: Vec<_> = token.as_str().split('.').collect();
         let [header, claims, signature] = parts[..] else {
-            panic!("{token}");
+            panic!("{parts:?}");
         };
         let key = hmac::Key::new(hmac::HMAC_SHA256, "s".repeat(32).as_bytes());
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
@@ -115,12 +117,10 @@ mod tests {
 
     #[test]
     fn tokens_are_not_shown() {
-        let ready = Tokens::Ready("secret".to_owned());
-        assert_eq!(format!("{ready:?}"), "Ready(…)");
-        assert_eq!(
-            ready.token(Timestamp::UNIX_EPOCH).as_deref(),
-            Some("secret")
-        );
+        let secret = Token::from("secret".to_owned());
+        let ready = Tokens::Ready(secret.clone());
+        assert_eq!(format!("{ready:?} {secret:?}"), "Ready(…) Token(…)");
+        assert_eq!(ready.token(Timestamp::UNIX_EPOCH), Some(secret));
         assert_eq!(Tokens::None.token(Timestamp::UNIX_EPOCH), None);
     }
 }

@@ -1,14 +1,13 @@
 //! The command `suite`.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use http::Uri;
 
-use super::{Ending, UsageError, http_url, span, ws_url};
-use crate::deployment::Deployment;
+use super::{Ending, UsageError, http_url, print, span, ws_url};
+use crate::deployment::{Deployment, Token};
 use crate::suite::case::Case;
 use crate::suite::known_faults::KnownFaults;
 use crate::suite::trial::Trial;
@@ -36,7 +35,7 @@ pub struct SuiteArgs {
     publish_url: Option<Uri>,
     /// The token of a subscriber and publisher, where one is asked for
     #[arg(long, env = "FANOUT_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    token: Option<Token>,
     /// How long to wait for anything that should happen
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = span)]
     patience: Duration,
@@ -101,16 +100,6 @@ impl SuiteArgs {
         } else {
             print(&format!("{:#}", report.to_json()));
         }
-        Ok(if report.is_good() {
-            Ending::Good
-        } else {
-            Ending::Bad
-        })
+        Ok(Ending::of(report.is_good()))
     }
-}
-
-/// Prints a line; whoever does not read it has closed the pipe.
-fn print(line: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let _closed = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }
