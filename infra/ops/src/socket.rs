@@ -1,11 +1,13 @@
 //! One subscriber's socket, spoken to as `wscat` would.
 
+mod error;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use http::header::SEC_WEBSOCKET_PROTOCOL;
-use http::{HeaderValue, StatusCode, Uri};
+use http::{HeaderValue, Uri};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -16,6 +18,8 @@ use tokio_tungstenite::tungstenite::{Error as WebSocketError, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use tower_service::Service as _;
 
+pub use self::error::SocketError;
+use self::error::text_of;
 use crate::connector::{Connector, Stream, is_tls};
 
 /// What may stand in a query as it is (RFC 3986, section 2.3).
@@ -47,55 +51,6 @@ pub struct Socket {
     notifications: VecDeque<Value>,
     subprotocol: Option<String>,
     patience: Duration,
-}
-
-/// Why a socket could not be opened, or did not do what was expected.
-#[derive(Debug, thiserror::Error)]
-pub enum SocketError {
-    /// No connection came about.
-    #[error("cannot connect")]
-    Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The handshake was answered with this in place of 101.
-    #[error("the handshake was answered {status}: {text}")]
-    Refused {
-        /// The answer's status.
-        status: StatusCode,
-        /// The answer's body, as far as it is text.
-        text: String,
-    },
-    /// What answered does not speak WebSocket, or the connection broke.
-    #[error("the socket failed")]
-    WebSocket(#[source] Box<WebSocketError>),
-    /// What was waited for did not come.
-    #[error("{what} did not come within {} s", after.as_secs())]
-    TimedOut {
-        /// What was waited for.
-        what: &'static str,
-        /// For how long.
-        after: Duration,
-    },
-    /// The other side closed the socket.
-    #[error("the socket was closed with code {code}")]
-    Closed {
-        /// The close frame's code; 1005 for none, 1006 for no close frame (RFC
-        /// 6455, section 7.4.1).
-        code: u16,
-    },
-    /// A frame that is no JSON text.
-    #[error("a frame is not JSON: {0}")]
-    NotJson(String),
-}
-
-impl From<WebSocketError> for SocketError {
-    fn from(error: WebSocketError) -> Self {
-        match error {
-            WebSocketError::Http(answer) => Self::Refused {
-                status: answer.status(),
-                text: text_of(answer.body().as_deref().unwrap_or_default()),
-            },
-            other => Self::WebSocket(Box::new(other)),
-        }
-    }
 }
 
 impl Socket {
@@ -277,12 +232,6 @@ fn is_notification(frame: &Value) -> bool {
 
 fn has_id(frame: &Value, id: &str) -> bool {
     frame.get("id").and_then(Value::as_str) == Some(id)
-}
-
-/// As much of what was not understood as fits into a message.
-fn text_of(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars().take(300).collect()
 }
 
 fn with_query(url: &Uri, query: &[(&'static str, String)]) -> String {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use clap::Parser as _;
 use fanout_ops::aws::{config_of, sqs};
 use fanout_ops::canary::fly;
+use fanout_ops::cli::{Cli, Ending};
 use fanout_ops::deployment::Deployment;
 use fanout_ops::doctor::check::{Check, Finding};
 use fanout_ops::doctor::{Patient, examine};
@@ -251,8 +253,8 @@ async fn dead_letters_are_found_redriven_and_waited_for() {
 #[tokio::test]
 async fn a_drain_waits_for_what_is_being_pushed() {
     // A second of work, at this rate.
-    let pace = ["--env", "PUSH_RATE_PER_SECOND=50", "--env", "PUSH_BURST=1"];
-    let place = Place::start(&pace).await;
+    let slowly = ["--env", "PUSH_RATE_PER_SECOND=50", "--env", "PUSH_BURST=1"];
+    let place = Place::start(&slowly).await;
     let _subscribers = place.stack.subscribe_many(50).await;
     let location = place.stack.order().await;
     let (client, urls) = (place.sqs().await, place.queue_urls());
@@ -271,4 +273,42 @@ async fn a_drain_waits_for_what_is_being_pushed() {
         (&ledger["state"], &ledger["accepted"]),
         (&json!("done"), &json!(50))
     );
+}
+
+#[tokio::test]
+async fn commands_end_as_they_say() {
+    let slowly = ["--env", "PUSH_RATE_PER_SECOND=20", "--env", "PUSH_BURST=1"];
+    let place = Place::start(&slowly).await;
+    let path = place.directory.path().join("outputs.json");
+    let outputs = ["--outputs", path.to_str().unwrap(), "--pause", "50ms"];
+    let run = async |arguments: &[&str]| {
+        let arguments = std::iter::once(&"fanout-ops").chain(arguments);
+        let command = Cli::try_parse_from(arguments).unwrap().command;
+        Box::pin(command.run()).await.unwrap()
+    };
+    let _subscribers = place.stack.subscribe_many(60).await;
+    let location = place.stack.order().await;
+    let drain = [&["drain"], &outputs[..]].concat();
+    let at_once = [&drain[..], &["--timeout", "1ms"]].concat();
+    assert_eq!(run(&at_once).await, Ending::Bad);
+
+    let id = location.strip_prefix("/notifications/").unwrap();
+    let cancel = ["cancel", id, "--publish", &place.stack.http];
+    assert_eq!(run(&cancel).await, Ending::Good);
+    let ledger = place.stack.settled(&location).await;
+    assert_eq!(ledger["state"], "cancelled");
+    assert_eq!(run(&cancel).await, Ending::Bad, "it has ended");
+
+    assert_eq!(run(&drain).await, Ending::Good);
+    let redrive = [&["redrive"], &outputs[..]].concat();
+    // Once more: the first one's task is not taken for the second one's.
+    for _ in 0..2 {
+        assert_eq!(
+            run(&redrive).await,
+            Ending::Good,
+            "nothing is something too"
+        );
+    }
+    let elsewhere = [&redrive[..], &["--sqs-endpoint", "http://127.0.0.1:1"]].concat();
+    assert_eq!(run(&elsewhere).await, Ending::Bad);
 }

@@ -1,7 +1,9 @@
 //! Why AWS did not do what it was asked for.
 
 use aws_sdk_sqs::config::http::HttpResponse;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+
+use crate::causes::with_causes;
 
 /// What came of a call in place of its answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +35,7 @@ impl Fault {
                 code: service.err().code().unwrap_or_default().to_owned(),
                 message: service.err().message().unwrap_or_default().to_owned(),
             },
-            other => Self::NoAnswer(DisplayErrorContext(other).to_string()),
+            other => Self::NoAnswer(with_causes(other)),
         }
     }
 
@@ -99,7 +101,7 @@ fn of_code(code: &str, message: &str) -> Option<&'static str> {
 
 fn of_text(text: &str) -> &'static str {
     let text = text.to_lowercase();
-    if text.contains("credentials") {
+    if text.contains("credential") {
         "no credentials were found: set AWS_PROFILE or sign in (aws sso login)"
     } else if text.contains("region") {
         "no Region is known: give it by --region"
@@ -158,7 +160,7 @@ mod tests {
 
     #[test]
     fn why_there_was_no_answer_is_told_by_the_text() {
-        check_no_answer("the credentials provider was not enabled", "AWS_PROFILE");
+        check_no_answer("the credential provider was not enabled", "AWS_PROFILE");
         check_no_answer("A region must be set when sending requests", "--region");
         check_no_answer(
             "dispatch failure: Connection refused (os error 111)",

@@ -74,8 +74,9 @@ pub async fn redrive(
     let destination = look(client, &urls.notifications).await?.arn;
     let mut moved = 0;
     loop {
+        let before = latest(client, urls, &source).await?;
         start(client, urls, &source, &destination).await?;
-        let task = follow(client, urls, &source, patience, &mut told).await?;
+        let task = follow(client, urls, &source, before.as_ref(), patience, &mut told).await?;
         let Some(task) = task else {
             let left = look(client, &urls.dead_letters).await?.depth.waiting;
             return Ok(Redriven::TimedOut { moved, left });
@@ -120,24 +121,37 @@ async fn start(
         .destination_arn(destination);
     match starting.send().await {
         Ok(_) => Ok(()),
-        Err(SdkError::ServiceError(_)) if running(client, urls, source).await?.is_some() => Ok(()),
+        Err(error @ SdkError::ServiceError(_)) => {
+            let task = latest(client, urls, source).await?;
+            if task.is_some_and(|task| is_running(&task)) {
+                return Ok(());
+            }
+            Err(fault(urls, Fault::of(&error)))
+        }
         Err(error) => Err(fault(urls, Fault::of(&error))),
     }
 }
 
 /// Follows the latest task to its end; returns nothing if the time is up before.
+/// The one that was the latest `before`, and had ended, is not it: the list may
+/// lag behind.
 async fn follow(
     client: &Client,
     urls: &QueueUrls,
     source: &str,
+    before: Option<&Task>,
     patience: Patience,
     told: &mut impl FnMut(&Step),
 ) -> Result<Option<Task>, QueueError> {
+    let ended = before.filter(|task| !is_running(task));
     let mut last = None;
     loop {
         let task = latest(client, urls, source).await?;
-        if let Some(task) = task {
-            if task.status() != Some("RUNNING") {
+        let is_new = |task: &Task| {
+            ended.is_none_or(|ended| ended.started_timestamp() != task.started_timestamp())
+        };
+        if let Some(task) = task.filter(is_new) {
+            if !is_running(&task) {
                 return Ok(Some(task));
             }
             let to_move = task.approximate_number_of_messages_to_move();
@@ -157,15 +171,6 @@ async fn follow(
     }
 }
 
-async fn running(
-    client: &Client,
-    urls: &QueueUrls,
-    source: &str,
-) -> Result<Option<Task>, QueueError> {
-    let task = latest(client, urls, source).await?;
-    Ok(task.filter(|task| task.status() == Some("RUNNING")))
-}
-
 /// The latest task of the queue; SQS lists the latest first.
 async fn latest(
     client: &Client,
@@ -176,6 +181,10 @@ async fn latest(
     let listed = listed.max_results(1).send().await;
     let listed = listed.map_err(|error| fault(urls, Fault::of(&error)))?;
     Ok(listed.results.unwrap_or_default().into_iter().next())
+}
+
+fn is_running(task: &Task) -> bool {
+    task.status() == Some("RUNNING")
 }
 
 fn moved_by(task: &Task) -> u64 {
