@@ -83,6 +83,10 @@ pub(crate) struct Options {
     /// always in memory
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// Write what scripts must know to this file once the stack is ready, in the
+    /// shape of `cdk deploy --outputs-file`; it is removed at the end
+    #[arg(long, value_name = "FILE")]
+    pub(crate) outputs_file: Option<PathBuf>,
 
     /// Ask subscribers and publishers for a token: see "fanout-local token"
     #[arg(long, help_heading = "Authentication")]

@@ -10,6 +10,7 @@ mod file_limit;
 mod stack;
 mod token;
 
+use std::convert::Infallible;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -84,7 +85,7 @@ async fn serve(options: &cli::Options, max_sockets: usize) -> anyhow::Result<()>
             eprintln!("stopping; once more to stop at once");
             Ok(())
         }
-        Err(error) = welcome(&stack) => Err(error),
+        Err(error) = stay(&stack) => Err(error),
     };
     tokio::select! {
         () = stack.stop() => served,
@@ -92,10 +93,12 @@ async fn serve(options: &cli::Options, max_sockets: usize) -> anyhow::Result<()>
     }
 }
 
-/// Says that the stack is ready, once it is.
-async fn welcome(stack: &Stack) -> anyhow::Result<()> {
+/// Says that the stack is ready, once it is, for as long as this is waited for.
+async fn stay(stack: &Stack) -> anyhow::Result<Infallible> {
     stack.warm().await?;
-    print(&stack.welcome())
+    let _outputs = stack.write_outputs()?;
+    print(&stack.welcome())?;
+    std::future::pending().await
 }
 
 /// The signals that ask for the end.

@@ -3,12 +3,14 @@
 
 mod functions;
 mod lambda;
+mod outputs;
 mod page;
 mod queues;
 mod simulated;
 mod tables;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use fanout_local_faults::FaultPlan;
@@ -20,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::lambda::InTurn;
+use self::outputs::OutputsFile;
 use crate::cli::{Limit, Options};
 
 /// The account and the Region that everything pretends to be in.
@@ -44,6 +47,8 @@ pub(crate) struct Stack {
     functions: Vec<&'static str>,
     /// How a token is made, where one is asked for.
     mint: Option<String>,
+    /// Where scripts read what they must know of this stack.
+    outputs_file: Option<PathBuf>,
     lambda: Lambda,
     /// What takes work in: it stops first.
     fronts: Part,
@@ -133,6 +138,7 @@ impl Stack {
             max_sockets,
             functions: functions::names(options).collect(),
             mint: options.auth.then(|| mint_command(options)),
+            outputs_file: options.outputs_file.clone(),
             lambda,
             fronts,
             mappings,
@@ -153,6 +159,16 @@ impl Stack {
                 .with_context(|| format!("cannot start function {name}"))?;
         }
         Ok(())
+    }
+
+    /// Writes the file that scripts read, where one was asked for.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn write_outputs(&self) -> anyhow::Result<Option<OutputsFile>> {
+        let path = self.outputs_file.as_deref();
+        path.map(|path| OutputsFile::write(path, &self.addresses))
+            .transpose()
     }
 
     /// Says that the stack is ready, for scripts in the first line, and what to

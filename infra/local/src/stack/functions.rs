@@ -283,7 +283,8 @@ fn function_log(options: &Options) -> String {
     }
 }
 
-fn queue_url(addresses: &Addresses, name: &str) -> String {
+/// Where a queue is.
+pub(super) fn queue_url(addresses: &Addresses, name: &str) -> String {
     let Addresses { sqs, .. } = addresses;
     format!("http://{sqs}/{ACCOUNT}/{name}")
 }

@@ -42,7 +42,7 @@ pub(crate) struct Stack {
     pub(crate) process: Process,
     client: Client<HttpConnector, Full<Bytes>>,
     dynamodb: String,
-    http: String,
+    pub(crate) http: String,
     sqs: String,
     pub(crate) ws: String,
 }

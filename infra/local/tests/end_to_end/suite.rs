@@ -1,0 +1,48 @@
+//! The black-box suite of `fanout-ops`, against the local stack.
+
+use fanout_ops::deployment::Deployment;
+use fanout_ops::suite::known_faults::KnownFaults;
+use fanout_ops::suite::report::{Report, Verdict};
+use fanout_ops::suite::trial::Trial;
+use fanout_ops::suite::{run, selected};
+
+use crate::stack::{PATIENCE, Stack, token};
+
+/// Runs the suite, and expects that no case fails; returns what was skipped.
+async fn skipped(stack: &Stack, token: Option<String>) -> Vec<&'static str> {
+    let (ws, publish) = (stack.ws.parse().unwrap(), stack.http.parse().unwrap());
+    let trial = Trial {
+        deployment: Deployment::new(ws, &publish, token.map(Into::into), PATIENCE).unwrap(),
+        sockets: 30,
+    };
+    let Report { findings } = run(selected(None), &trial, &KnownFaults::default(), |_| ()).await;
+    for finding in &findings {
+        let is_good = matches!(finding.verdict, Verdict::Passed | Verdict::Skipped { .. });
+        assert!(is_good, "{finding}");
+    }
+    let skipped = findings
+        .iter()
+        .filter(|finding| finding.verdict != Verdict::Passed);
+    skipped.map(|finding| finding.case).collect()
+}
+
+#[tokio::test]
+async fn the_stack_keeps_what_is_promised() {
+    let stack = Stack::start(&[]).await;
+    assert_eq!(
+        skipped(&stack, None).await,
+        [
+            "a notification to a user reaches all of the user's sockets",
+            "a token among the subprotocols lets in, and is not echoed",
+            "without a valid token nobody may subscribe",
+            "without a token nobody may publish",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_stack_with_authentication_keeps_what_is_promised() {
+    let stack = Stack::start(&["--auth", "--env", "SENDMESSAGE_PER_MINUTE=30"]).await;
+    let token = token(&["--user", "u1", "--scope", "publish"]).await;
+    assert!(skipped(&stack, Some(token)).await.is_empty());
+}

@@ -1,0 +1,137 @@
+//! The canary's configuration.
+
+use std::time::Duration;
+
+use fanout_core::settings::{InvalidConfiguration, Reader};
+use http::Uri;
+
+use super::token::{Signer, Tokens};
+
+/// As short as the functions accept (RFC 7518, section 3.2).
+const MIN_SECRET_BYTES: usize = 32;
+
+/// What the canary's environment says.
+///
+/// | variable | |
+/// |---|---|
+/// | `CANARY_WS_URL` | where subscribers connect; required |
+/// | `CANARY_PUBLISH_URL` | where publishers POST, without a path; required |
+/// | `CANARY_PATIENCE_MS` | how long to wait for each step; 10 s |
+/// | `CANARY_TOKEN` | a ready token, where one is asked for |
+/// | `TOKEN_SECRET`, `TOKEN_ISSUER`, `TOKEN_AUDIENCE` | in its place, what to sign one with (HS256), as the other functions have them |
+/// | `METRICS_NAMESPACE` | where metrics go; without it none are printed |
+#[derive(Debug)]
+pub struct Settings {
+    /// Where subscribers connect.
+    pub ws: Uri,
+    /// Where publishers POST.
+    pub publish: Uri,
+    /// How long to wait for each step.
+    pub patience: Duration,
+    /// Where the token comes from.
+    pub tokens: Tokens,
+    /// Where metrics go.
+    pub metrics_namespace: Option<String>,
+}
+
+impl Settings {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn read(mut reader: Reader) -> Result<Self, InvalidConfiguration> {
+        let ws = url(&mut reader, "CANARY_WS_URL", ["ws", "wss"]);
+        let publish = url(&mut reader, "CANARY_PUBLISH_URL", ["http", "https"]);
+        let patience = reader.milliseconds("CANARY_PATIENCE_MS", 10_000, 100..=300_000);
+        let tokens = tokens(&mut reader);
+        let metrics_namespace = reader.optional_text("METRICS_NAMESPACE");
+        reader.finish(Self {
+            ws,
+            publish,
+            patience,
+            tokens,
+            metrics_namespace,
+        })
+    }
+}
+
+fn url(reader: &mut Reader, name: &str, schemes: [&str; 2]) -> Uri {
+    let text = reader.text(name);
+    let url: Uri = text.parse().unwrap_or_default();
+    let is_url = url
+        .scheme_str()
+        .is_some_and(|scheme| schemes.contains(&scheme));
+    // One that is not set has been told of.
+    reader.require(text.is_empty() || is_url, || {
+        let [plain, secure] = schemes;
+        format!("{name}: expected a URL that begins with {plain}:// or {secure}://, got {text:?}")
+    });
+    url
+}
+
+fn tokens(reader: &mut Reader) -> Tokens {
+    let ready = reader.optional_text("CANARY_TOKEN");
+    let secret = reader.optional_text("TOKEN_SECRET");
+    match (ready, secret) {
+        (Some(token), _) => Tokens::Ready(token.into()),
+        (None, None) => Tokens::None,
+        (None, Some(secret)) => {
+            reader.require(secret.len() >= MIN_SECRET_BYTES, || {
+                format!("TOKEN_SECRET: expected at least {MIN_SECRET_BYTES} bytes")
+            });
+            Tokens::Signed(Signer {
+                secret,
+                issuer: reader.text("TOKEN_ISSUER"),
+                audience: reader.text("TOKEN_AUDIENCE"),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URLS: [(&str, &str); 2] = [
+        ("CANARY_WS_URL", "wss://h/prod"),
+        ("CANARY_PUBLISH_URL", "https://h"),
+    ];
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let reader = Reader::new(variables.iter().map(own).collect());
+        Settings::read(reader).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn two_urls_are_enough() {
+        let settings = read(&URLS).unwrap();
+        assert_eq!(settings.tokens, Tokens::None);
+        assert_eq!(settings.patience, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_token_is_ready_or_signed() {
+        let signed = [
+            ("TOKEN_SECRET", "0123456789abcdef0123456789abcdef"),
+            ("TOKEN_ISSUER", "i"),
+            ("TOKEN_AUDIENCE", "a"),
+        ];
+        let settings = read(&[&URLS[..], &signed].concat()).unwrap();
+        assert!(matches!(settings.tokens, Tokens::Signed(_)));
+        let ready = [("CANARY_TOKEN", "t")];
+        let settings = read(&[&URLS[..], &signed, &ready].concat()).unwrap();
+        assert_eq!(settings.tokens, Tokens::Ready("t".to_owned().into()));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_together() {
+        let error = read(&[("CANARY_WS_URL", "https://h"), ("TOKEN_SECRET", "short")]).unwrap_err();
+        assert_eq!(
+            error,
+            "invalid configuration: CANARY_WS_URL: expected a URL that begins with ws:// or \
+             wss://, got \"https://h\"; CANARY_PUBLISH_URL: not set; TOKEN_SECRET: expected at \
+             least 32 bytes; TOKEN_ISSUER: not set; TOKEN_AUDIENCE: not set"
+        );
+    }
+}
