@@ -1,5 +1,6 @@
 import { App } from 'aws-cdk-lib';
 
+import { NoCode } from '../lib/code.js';
 import { InvalidSettings, readSettings } from '../lib/settings.js';
 import { FanoutStack } from '../lib/stack.js';
 
@@ -7,7 +8,10 @@ try {
   const app = new App();
   new FanoutStack(app, 'Fanout', readSettings(app.node.getAllContext(), process.env));
 } catch (error) {
-  // Not a stack trace, where the message says what to do.
-  process.stderr.write(`${error instanceof InvalidSettings ? error.message : (error as Error).stack}\n`);
+  if (!(error instanceof InvalidSettings || error instanceof NoCode)) {
+    throw error;
+  }
+  // What was expected, and no stack trace.
+  process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 }

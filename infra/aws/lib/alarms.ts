@@ -7,9 +7,15 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 
+import { type Lane, lanesOf } from './lanes.js';
 import { Metrics, type Watched } from './metrics.js';
 import { explain } from './nag.js';
 import type { Settings } from './settings.js';
+
+/** The greatest age of a task, in seconds: it may wait, and then be worked on. */
+export function oldestAllowed(settings: Settings, lane: Lane): number {
+  return settings.alarmOldestSeconds + lane.timeoutSeconds;
+}
 
 interface AlarmProps {
   readonly metric: cloudwatch.IMetric;
@@ -17,7 +23,6 @@ interface AlarmProps {
   readonly comparison?: cloudwatch.ComparisonOperator;
   /** Of the last three periods; one unless said otherwise. */
   readonly datapoints?: 1 | 2 | 3;
-  readonly missing?: cloudwatch.TreatMissingData;
   /** Why this is an alarm. */
   readonly why: string;
   /** What whoever is told of it should do. */
@@ -65,13 +70,14 @@ export class Alarms extends Construct {
       why: 'Tasks used up their attempts: the connections they name did not get their notification.',
       what: 'Read what the worker logged (its warnings and errors name the notification), mend the cause, redrive the dead-letter queue to the notifications queue.',
     });
-    for (const lane of ['notifications', 'slices'] as const) {
-      this.#alarm(`Oldest-${lane}`, {
-        metric: queues[lane].metricApproximateAgeOfOldestMessage({ statistic: 'Maximum', period: Duration.minutes(1) }),
-        threshold: settings.alarmOldestSeconds,
+    for (const lane of Object.values(lanesOf(settings))) {
+      const seconds = oldestAllowed(settings, lane);
+      this.#alarm(`Oldest-${lane.name}`, {
+        metric: queues[lane.name].metricApproximateAgeOfOldestMessage({ statistic: 'Maximum', period: Duration.minutes(1) }),
+        threshold: seconds,
         datapoints: 3,
-        why: `Tasks on the ${lane} queue wait longer than ${settings.alarmOldestSeconds} s: subscribers get notifications late.`,
-        what: `Look whether workers fail (errors) or are busy (pushes at the lane’s rate). If busy, raise ${lane}Share, or the account’s quota and accountRate with it.`,
+        why: `A task has been on the ${lane.name} queue for more than ${seconds} s, longer than its work may take: subscribers get notifications late.`,
+        what: `Look whether workers fail (errors) or are busy (pushes at the lane’s rate). If busy, raise ${lane.name}Share, or the account’s quota and accountRate with it.`,
       });
     }
   }
@@ -137,7 +143,7 @@ export class Alarms extends Construct {
       datapointsToAlarm: datapoints,
       evaluationPeriods: datapoints === 1 ? 1 : 3,
       // No traffic is no trouble.
-      treatMissingData: props.missing ?? cloudwatch.TreatMissingData.NOT_BREACHING,
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
     });
     alarm.addAlarmAction(this.#action);
     alarm.addOkAction(this.#action);

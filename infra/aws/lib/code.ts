@@ -22,6 +22,9 @@ const CARGO_LAMBDA_OUTPUT = resolve(APP, '../../target/lambda');
 const PACKAGES: Readonly<Record<string, string>> = { canary: 'fanout-ops' };
 const DEFAULT_PACKAGE = 'fanout-functions';
 
+/** The functions are not there, and could not be built. */
+export class NoCode extends Error {}
+
 /** Hands out the code of functions by the name of their binary. */
 export class Code {
   readonly #settings: Settings;
@@ -32,7 +35,7 @@ export class Code {
    * Finds or builds `binaries`. The CDK’s commands that need no code, such as
    * `destroy`, get placeholders.
    *
-   * @throws Error if they are not there and cannot be built.
+   * @throws NoCode if they are not there and cannot be built.
    */
   constructor(scope: Construct, settings: Settings, binaries: readonly string[]) {
     this.#settings = settings;
@@ -59,7 +62,7 @@ export class Code {
     }
     const named = wanted.join(', ');
     if (this.#directory !== CARGO_LAMBDA_OUTPUT) {
-      throw new Error(
+      throw new NoCode(
         `${this.#directory}: has no ${this.#settings.architecture} bootstrap.zip of ${named}; ` +
           `only what is in ${CARGO_LAMBDA_OUTPUT} is built here`,
       );
@@ -68,7 +71,7 @@ export class Code {
     build(wanted, this.#settings.architecture);
     const left = wanted.filter((binary) => this.#isUnfit(binary));
     if (left.length > 0) {
-      throw new Error(`cargo-lambda built no ${this.#settings.architecture} bootstrap.zip of ${left.join(', ')}`);
+      throw new NoCode(`cargo-lambda built no ${this.#settings.architecture} bootstrap.zip of ${left.join(', ')}`);
     }
   }
 
@@ -92,7 +95,7 @@ function build(binaries: readonly string[], machine: Machine): void {
       stdio: ['ignore', 2, 2],
     });
     if (built.error !== undefined || built.status !== 0) {
-      throw new Error(
+      throw new NoCode(
         'cargo lambda build failed. It needs Rust and cargo-lambda (pip install cargo-lambda, or ' +
           'https://www.cargo-lambda.info). Elsewhere, build with npm run build:functions and bring target/lambda here; ' +
           'to look at the template alone, add --context functions=placeholder',

@@ -4,6 +4,8 @@ import { Duration, Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
 
+import { oldestAllowed } from './alarms.js';
+import { lanesOf } from './lanes.js';
 import { Metrics, type OwnMetric, type Watched } from './metrics.js';
 
 const WIDTH = 24;
@@ -18,7 +20,7 @@ export class FanoutDashboard extends Construct {
     super(scope, id);
     const { region } = Stack.of(this);
     const name = `fanout-${watched.settings.stage}-${region}`;
-    const dashboard = new cloudwatch.Dashboard(this, 'Dashboard', {
+    new cloudwatch.Dashboard(this, 'Dashboard', {
       dashboardName: name,
       defaultInterval: Duration.hours(3),
       widgets: [
@@ -28,7 +30,6 @@ export class FanoutDashboard extends Construct {
         row(publishing(watched), errors(watched), ...canary(watched)),
       ],
     });
-    void dashboard;
     this.url = `https://${region}.console.aws.amazon.com/cloudwatch/home?region=${region}#dashboards/dashboard/${name}`;
   }
 }
@@ -89,7 +90,11 @@ function age({ settings, queues }: Watched): Graph {
   return {
     title: 'Age of the oldest task',
     left: [oldest(queues.notifications, 'notifications'), oldest(queues.slices, 'slices')],
-    leftAnnotations: [{ value: settings.alarmOldestSeconds, label: 'alarm', color: cloudwatch.Color.RED }],
+    leftAnnotations: Object.values(lanesOf(settings)).map((lane) => ({
+      value: oldestAllowed(settings, lane),
+      label: `alarm for ${lane.name}`,
+      color: cloudwatch.Color.RED,
+    })),
     leftYAxis: { min: 0, label: 's', showUnits: false },
   };
 }

@@ -23,6 +23,12 @@ export interface FunctionProps {
   readonly timeout: Duration;
   readonly environment: Readonly<Record<string, string>>;
   readonly reservedConcurrency?: number;
+  /**
+   * Whether it sends to the queue that drives it. Lambda would stop such a loop
+   * after some sixteen rounds, without an error that the function could see
+   * (https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html).
+   */
+  readonly isItsOwnSource?: boolean;
 }
 
 /** A Rust function on Lambda’s bare runtime. */
@@ -64,6 +70,7 @@ export class RustFunction extends Construct {
       // LOG_LEVEL alone decides what a function logs: Lambda is to drop nothing.
       applicationLogLevelV2: lambda.ApplicationLogLevel.TRACE,
       systemLogLevelV2: lambda.SystemLogLevel.INFO,
+      recursiveLoop: props.isItsOwnSource === true ? lambda.RecursiveLoop.ALLOW : lambda.RecursiveLoop.TERMINATE,
       ...(props.reservedConcurrency === undefined ? {} : { reservedConcurrentExecutions: props.reservedConcurrency }),
     });
   }

@@ -97,7 +97,7 @@ export const SETTINGS = {
     pattern: /^(arn:[a-z-]+:sns:[a-z0-9-]+:\d{12}:\S+)?$/,
     expected: 'the ARN of an SNS topic',
   }),
-  alarmOldestSeconds: number(120, [1, 86_400], 'alarm when a task has waited this long'),
+  alarmOldestSeconds: number(120, [1, 86_400], 'alarm when a task has waited this long, beside the time its work may take'),
   alarmThrottledPercent: number(10, [1, 100], 'alarm when this part of the pushes is throttled'),
   alarmUnfinishedSeconds: number(900, [60, 86_400], 'alarm when a notification this old is still not done'),
 

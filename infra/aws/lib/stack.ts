@@ -10,12 +10,12 @@ import { Code } from './code.js';
 import { FanoutDashboard } from './dashboard.js';
 import { RustFunction } from './functions.js';
 import { type Lane, lanesOf, workerEnvironment } from './lanes.js';
-import { addTrail } from './trail.js';
 import { PublisherApi } from './publisher-api.js';
 import { Queues } from './queues.js';
 import type { Settings } from './settings.js';
 import { Tables } from './tables.js';
 import { tokensOf } from './tokens.js';
+import { addTrail } from './trail.js';
 import { WebSocketApi } from './websocket-api.js';
 
 /** API Gateway closes a connection after two hours; its row lives ten minutes longer. */
@@ -178,6 +178,8 @@ export class FanoutStack extends Stack {
         MANAGEMENT_ENDPOINT: this.#sockets.managementEndpoint,
         ...workerEnvironment(settings, lane),
       },
+      // What is left goes back to the queue, for as long as a notification lives.
+      isItsOwnSource: true,
       // A worker’s share of the quota is the lane’s divided by so many.
       ...(settings.reserveConcurrency ? { reservedConcurrency: lane.concurrency } : {}),
     });
