@@ -58,11 +58,7 @@ export class RustFunction extends Construct {
       architecture: settings.architecture === 'arm64' ? lambda.Architecture.ARM_64 : lambda.Architecture.X86_64,
       memorySize: props.memory,
       timeout: props.timeout,
-      environment: {
-        LOG_LEVEL: settings.logLevel,
-        METRICS_NAMESPACE: namespaceOf(settings),
-        ...props.environment,
-      },
+      environment: { METRICS_NAMESPACE: namespaceOf(settings), ...props.environment },
       role: this.role,
       tracing: lambda.Tracing.ACTIVE,
       logGroup: this.logGroup,

@@ -171,6 +171,7 @@ export class FanoutStack extends Stack {
       memory: settings.workerMemory,
       timeout: Duration.seconds(lane.timeoutSeconds),
       environment: {
+        LOG_LEVEL: settings.logLevel,
         ...this.#store,
         NOTIFICATIONS_QUEUE_URL: notifications.queueUrl,
         SLICES_QUEUE_URL: slices.queueUrl,
@@ -208,8 +209,15 @@ export class FanoutStack extends Stack {
 
   #front(id: string, binary: string, description: string, timeout: Duration, environment: Record<string, string>) {
     const settings = this.#settings;
-    const memory = settings.functionMemory;
-    return new RustFunction(this, id, { settings, code: this.#code, binary, description, memory, timeout, environment });
+    return new RustFunction(this, id, {
+      settings,
+      code: this.#code,
+      binary,
+      description,
+      memory: settings.functionMemory,
+      timeout,
+      environment: { LOG_LEVEL: settings.logLevel, ...environment },
+    });
   }
 
   #output(publisher: PublisherApi, dashboard: FanoutDashboard): void {

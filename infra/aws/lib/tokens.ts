@@ -50,9 +50,9 @@ export function tokensOf(scope: Construct, settings: Settings): Tokens {
   return {
     environment: { ...shared, TOKEN_SECRET: secret },
     signing: {
-      CANARY_TOKEN_SECRET: secret,
-      CANARY_TOKEN_ISSUER: settings.tokenIssuer,
-      CANARY_TOKEN_AUDIENCE: settings.tokenAudience,
+      TOKEN_SECRET: secret,
+      TOKEN_ISSUER: settings.tokenIssuer,
+      TOKEN_AUDIENCE: settings.tokenAudience,
     },
   };
 }
