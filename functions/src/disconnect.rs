@@ -43,7 +43,7 @@ impl<R: Forget> Disconnect<R> {
 /// # Errors
 /// See [`crate::run`].
 pub async fn run() -> Result<(), Error> {
-    let settings = runtime::start(settings::read_store)?;
+    let settings = runtime::start(settings::store)?;
     let config = aws::load_config().await;
     let disconnect = Disconnect {
         registry: Store::new(&config, settings, Clock::System),

@@ -1,40 +1,34 @@
 //! What every function does at cold start.
 
-use std::fmt::Display;
-
 use fanout_core::settings::Reader;
 use futures::future::LocalBoxFuture;
 use lambda_runtime::{Error, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::{Level, Metadata, error};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Sets up logging, then reads the settings with `read`.
+use crate::settings;
+
+/// Reads the settings, the function's own with `read`, and sets up logging.
 ///
 /// Logs are JSON lines on standard output, as Lambda's JSON log format has
-/// them. `LOG_LEVEL` is a filter such as `info` or `fanout_core=debug,warn`;
-/// whatever it says, libraries do not log what they carry.
-pub(crate) fn start<T, E: Display>(read: impl FnOnce(Reader) -> Result<T, E>) -> Result<T, Error> {
+/// them. Whatever their filter says, libraries do not log what they carry.
+pub(crate) fn start<T>(read: impl FnOnce(&mut Reader) -> T) -> Result<T, Error> {
     let mut reader = Reader::of_process();
-    let filter = reader.optional_text("LOG_LEVEL");
-    let filter = EnvFilter::try_new(filter.as_deref().unwrap_or("info"));
-    let is_filter = filter.is_ok();
-    reader.require(is_filter, || {
-        "LOG_LEVEL: expected a filter such as info or fanout_core=debug,warn".to_owned()
-    });
+    let process = settings::Process::read(&mut reader);
     tracing_subscriber::fmt()
         .json()
-        .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_env_filter(process.log_filter)
         .with_ansi(false)
         .finish()
         .with(filter_fn(holds_no_payload))
         .try_init()
         .map_err(|error| format!("cannot set up logging: {error}"))?;
-    read(reader).map_err(|problem| {
+    let settings = read(&mut reader);
+    reader.finish(settings).map_err(|problem| {
         error!(%problem, "function cannot start");
         Error::from(problem.to_string())
     })
