@@ -52,17 +52,22 @@ pub struct Accepted {
     pub accepted_at: Timestamp,
 }
 
+/// A notification's frame would be larger than what is pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("frame of {bytes} bytes, at most {limit} are pushed")]
+pub struct TooLarge {
+    /// The frame's size.
+    pub bytes: usize,
+    /// The limit.
+    pub limit: usize,
+}
+
 /// Why a notification was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// Its frame would be larger than what is pushed.
-    #[error("frame of {bytes} bytes, at most {limit} are pushed")]
-    TooLarge {
-        /// The frame's size.
-        bytes: usize,
-        /// The limit.
-        limit: usize,
-    },
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// Its idempotency key was used before, for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -75,23 +80,40 @@ pub enum PublishError {
 }
 
 impl<N: Notifications, Q: TaskQueue> Publisher<N, Q> {
-    /// Records a notification and enqueues its task, both durably before it
+    /// Publishes a draft: accepts it, and sends what was accepted.
+    pub async fn publish(
+        &self,
+        draft: Draft,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Accepted, PublishError> {
+        self.send(self.accept(draft)?, key).await
+    }
+
+    /// Gives a draft its id, its time and its frame, and does nothing else yet.
+    ///
+    /// # Errors
+    /// The frame is too large.
+    pub fn accept(&self, draft: Draft) -> Result<Notification, TooLarge> {
+        let notification = Notification::accept(draft, &self.source, self.clock.now());
+        let (bytes, limit) = (notification.frame.len(), self.max_frame_bytes);
+        if bytes > limit {
+            return Err(TooLarge { bytes, limit });
+        }
+        Ok(notification)
+    }
+
+    /// Records what was accepted and enqueues its task, both durably before it
     /// returns.
     ///
     /// With a key, a request that is made again has the answer that it had
     /// before, and nothing is pushed twice: what died between the two steps is
     /// enqueued now, and what may have been enqueued before is settled once,
     /// because its part of the ledger is.
-    pub async fn publish(
+    pub async fn send(
         &self,
-        draft: Draft,
+        notification: Notification,
         key: Option<&IdempotencyKey>,
     ) -> Result<Accepted, PublishError> {
-        let notification = Notification::accept(draft, &self.source, self.clock.now());
-        let (bytes, limit) = (notification.frame.len(), self.max_frame_bytes);
-        if bytes > limit {
-            return Err(PublishError::TooLarge { bytes, limit });
-        }
         let (accepted, to_enqueue) = match self.notifications.record(&notification, key).await? {
             Recorded::New => {
                 let (id, accepted_at) = (notification.id, notification.time);

@@ -8,9 +8,9 @@ use fanout_core::aws::{self, dynamodb::Store};
 use fanout_core::clock::Clock;
 use fanout_core::connection::{Connection, Recipient};
 use fanout_core::identity::Identity;
-use fanout_core::notification::{Draft, Notification, Target};
+use fanout_core::notification::{Draft, Target};
 use fanout_core::notifications::Notifications;
-use fanout_core::publish::{PublishError, Publisher};
+use fanout_core::publish::{Publisher, TooLarge};
 use fanout_core::queue::TaskQueue;
 use fanout_core::store::{Counted, Registry, Relistened, StoreError};
 use fanout_core::subscription::{Change, Limits};
@@ -170,36 +170,17 @@ impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
         });
         let draft = Draft::new(EVENT_TYPE, Target::Everyone, data);
         // What cannot be sent is not counted.
-        self.measure(&draft)?;
+        let notification = self.publisher.accept(draft);
+        let notification = notification
+            .map_err(|TooLarge { bytes, limit }| ActionError::TooLarge { bytes, limit })?;
         self.count(client).await?;
-        match self.publisher.publish(draft, None).await {
-            Ok(sent) => {
-                info!(%connection_id, notification_id = %sent.id, "message accepted");
-                Ok(Reply::Sent(sent.id))
-            }
-            Err(PublishError::TooLarge { bytes, limit }) => {
-                Err(ActionError::TooLarge { bytes, limit })
-            }
-            Err(
-                error @ (PublishError::KeyReused
-                | PublishError::Record(_)
-                | PublishError::Enqueue(_)),
-            ) => {
-                error!(%connection_id, %error, "message was not published");
-                Err(ActionError::Unavailable)
-            }
-        }
-    }
-
-    /// Refuses what would be a larger frame than is pushed.
-    fn measure(&self, draft: &Draft) -> Result<(), ActionError> {
-        let Publisher { source, clock, .. } = &self.publisher;
-        let frame = Notification::accept(draft.clone(), source, clock.now()).frame;
-        let (bytes, limit) = (frame.len(), self.publisher.max_frame_bytes);
-        if bytes > limit {
-            return Err(ActionError::TooLarge { bytes, limit });
-        }
-        Ok(())
+        let sent = self.publisher.send(notification, None).await;
+        let sent = sent.map_err(|error| {
+            error!(%connection_id, %error, "message was not published");
+            ActionError::Unavailable
+        })?;
+        info!(%connection_id, notification_id = %sent.id, "message accepted");
+        Ok(Reply::Sent(sent.id))
     }
 
     /// Counts a message against the client's rate.

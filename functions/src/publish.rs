@@ -282,7 +282,7 @@ fn result_of(published: Result<Accepted, Problem>) -> Value {
 
 fn problem_of(error: &PublishError) -> Problem {
     match error {
-        PublishError::TooLarge { bytes, limit } => Problem::too_large(*bytes, *limit),
+        PublishError::TooLarge(frame) => Problem::too_large(frame.bytes, frame.limit),
         PublishError::KeyReused => Problem::idempotency_key_reused(),
         PublishError::Record(error) => {
             error!(%error, "notification was not recorded");
