@@ -23,6 +23,7 @@ use crate::problem::Problem;
 use crate::queue::{Lane, QueueError, TaskQueue};
 use crate::store::StoreError;
 use crate::task::{Part, Task, Work};
+use crate::trace::TraceHeader;
 
 /// The largest frame that API Gateway pushes in one message, in bytes
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>).
@@ -50,6 +51,8 @@ pub struct Accepted {
     pub id: NotificationId,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// Whether this request enqueued it, and not one before.
+    pub is_enqueued_now: bool,
 }
 
 /// A notification's frame would be larger than what is pushed.
@@ -114,23 +117,33 @@ impl<N: Notifications, Q: TaskQueue> Publisher<N, Q> {
         notification: Notification,
         key: Option<&IdempotencyKey>,
     ) -> Result<Accepted, PublishError> {
+        let trace = notification.trace;
         let (accepted, to_enqueue) = match self.notifications.record(&notification, key).await? {
             Recorded::New => {
                 let (id, accepted_at) = (notification.id, notification.time);
-                (Accepted { id, accepted_at }, Some(notification))
+                let accepted = Accepted {
+                    id,
+                    accepted_at,
+                    is_enqueued_now: true,
+                };
+                (accepted, Some(notification))
             }
             Recorded::Again {
                 id,
                 accepted_at,
                 not_enqueued,
             } => (
-                Accepted { id, accepted_at },
+                Accepted {
+                    id,
+                    accepted_at,
+                    is_enqueued_now: not_enqueued.is_some(),
+                },
                 not_enqueued.map(|earlier| *earlier),
             ),
             Recorded::OtherRequest => return Err(PublishError::KeyReused),
         };
         if let Some(notification) = to_enqueue {
-            let task = task_of(notification);
+            let task = task_of(notification, trace);
             self.queue
                 .send(Lane::Notifications, &[task], Duration::ZERO)
                 .await?;
@@ -159,8 +172,9 @@ impl<N: Notifications, Q: TaskQueue> Publisher<N, Q> {
     }
 }
 
-/// Writes the task that sees a notification through.
-fn task_of(notification: Notification) -> Task {
+/// Writes the task that sees a notification through, under the trace of the
+/// request that enqueues it.
+fn task_of(notification: Notification, trace: Option<TraceHeader>) -> Task {
     Task {
         notification_id: notification.id,
         part: Part::root(),
@@ -168,6 +182,7 @@ fn task_of(notification: Notification) -> Task {
         work: Work::Audience(notification.target),
         frame: notification.frame,
         expires_at: notification.expires_at,
+        trace,
     }
 }
 
