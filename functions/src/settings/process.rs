@@ -1,5 +1,7 @@
 //! Settings of every function's process, whatever it does.
 
+use std::net::SocketAddr;
+
 use fanout_core::settings::Reader;
 use tracing_subscriber::EnvFilter;
 
@@ -15,6 +17,9 @@ pub struct Process {
     /// `METRICS_NAMESPACE`: under which namespace of CloudWatch metrics are
     /// published; without one there are none.
     pub metrics_namespace: Option<String>,
+    /// `AWS_XRAY_DAEMON_ADDRESS`, as Lambda sets it: where segments of traces
+    /// are sent. Without one, or with one that is not understood, none are.
+    pub xray_daemon: Option<SocketAddr>,
 }
 
 impl Process {
@@ -23,6 +28,9 @@ impl Process {
         Self {
             log_filter: log_filter(read),
             metrics_namespace: metrics_namespace(read),
+            xray_daemon: read
+                .optional_text("AWS_XRAY_DAEMON_ADDRESS")
+                .and_then(|address| address.parse().ok()),
         }
     }
 }
