@@ -19,3 +19,4 @@ mod publishing;
 mod scale;
 mod stack;
 mod subscriptions;
+mod tracing;
