@@ -147,8 +147,9 @@ async fn handle(
         owner,
         batch_size: 1,
         deadline,
+        trace: None,
     };
-    worker.handle(&delivery).await.unwrap();
+    worker.handle(&delivery).await.result.unwrap();
 }
 
 fn connection(n: u32, now: Timestamp) -> Connection {

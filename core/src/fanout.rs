@@ -11,6 +11,7 @@
 //! tried again.
 
 mod book;
+mod effort;
 mod engine;
 pub mod pacer;
 pub mod retry;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+pub use self::effort::Effort;
 pub use self::engine::{FanOut, Ports};
 use crate::ledger::{Lease, LedgerError, Progress};
 use crate::store::StoreError;
@@ -103,15 +105,4 @@ pub enum Ending {
     Unreadable(StoreError),
     /// The lease was lost: another worker has the part.
     LeaseLost(LedgerError),
-}
-
-/// What a run took.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Effort {
-    /// Attempts to push that were started.
-    pub pushes: u64,
-    /// Attempts that were throttled.
-    pub throttled: u64,
-    /// Attempts that failed and may have arrived.
-    pub transient: u64,
 }

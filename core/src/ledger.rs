@@ -45,6 +45,18 @@ impl AddAssign for Counts {
 }
 
 impl Counts {
+    /// Returns what was settled since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        Self {
+            accepted: self.accepted.saturating_sub(earlier.accepted),
+            gone: self.gone.saturating_sub(earlier.gone),
+            failed: self.failed.saturating_sub(earlier.failed),
+            expired: self.expired.saturating_sub(earlier.expired),
+            cancelled: self.cancelled.saturating_sub(earlier.cancelled),
+        }
+    }
+
     /// Returns how many connections are settled.
     #[must_use]
     pub fn settled(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use uuid::Uuid;
 
 use crate::connection::ConnectionId;
 use crate::topic::Topic;
+use crate::trace::TraceHeader;
 
 /// The id of a notification: a `UUIDv7`, so that ids sort by time.
 ///
@@ -31,6 +33,16 @@ impl NotificationId {
         let mut bytes = [0; 10];
         bytes.copy_from_slice(random.first_chunk::<10>().unwrap_or(&[0; 10]));
         Self(uuid::Builder::from_unix_timestamp_millis(milliseconds, &bytes).into_uuid())
+    }
+
+    /// Returns how old the notification is at `now`, to the millisecond: its id
+    /// says when it was accepted. `None` if the id is of another making.
+    #[must_use]
+    pub fn age_at(self, now: Timestamp) -> Option<Duration> {
+        let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
+        let accepted_at = Duration::new(seconds, nanoseconds);
+        let now = u64::try_from(now.as_millisecond()).ok()?;
+        Some(Duration::from_millis(now).saturating_sub(accepted_at))
     }
 }
 
@@ -150,6 +162,8 @@ pub struct Notification {
     pub frame: String,
     /// After this time it is not pushed any more.
     pub expires_at: Option<Timestamp>,
+    /// The trace of the request that asked for it; it is not recorded.
+    pub trace: Option<TraceHeader>,
 }
 
 impl Notification {
@@ -168,6 +182,7 @@ impl Notification {
             target: draft.target,
             frame,
             expires_at,
+            trace: None,
         }
     }
 }
@@ -220,6 +235,16 @@ mod tests {
         let later = NotificationId::generate(at(1_700_000_000_001));
         assert!(earlier.to_string() < later.to_string());
         assert_eq!(earlier.to_string().parse(), Ok(earlier));
+    }
+
+    #[test]
+    fn ids_say_how_old_a_notification_is() {
+        let id = NotificationId::generate(at(1_700_000_000_123));
+        let age = |now| id.age_at(at(now)).unwrap().as_millis();
+        assert_eq!(age(1_700_000_001_000), 877);
+        assert_eq!(age(0), 0, "a clock that is behind");
+        let other: NotificationId = "c33b5fac-ebb3-4b57-9d30-9f1b1f9ef6a5".parse().unwrap();
+        assert_eq!(other.age_at(at(0)), None);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::problem::Problem;
 use crate::queue::{Lane, QueueError, TaskQueue};
 use crate::store::StoreError;
 use crate::task::{Part, Task, Work};
+use crate::trace::TraceHeader;
 
 /// The largest frame that API Gateway pushes in one message, in bytes
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html>).
@@ -50,19 +51,26 @@ pub struct Accepted {
     pub id: NotificationId,
     /// When it was accepted.
     pub accepted_at: Timestamp,
+    /// Whether this request enqueued it, and not one before.
+    pub is_enqueued_now: bool,
+}
+
+/// A notification's frame would be larger than what is pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("frame of {bytes} bytes, at most {limit} are pushed")]
+pub struct TooLarge {
+    /// The frame's size.
+    pub bytes: usize,
+    /// The limit.
+    pub limit: usize,
 }
 
 /// Why a notification was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// Its frame would be larger than what is pushed.
-    #[error("frame of {bytes} bytes, at most {limit} are pushed")]
-    TooLarge {
-        /// The frame's size.
-        bytes: usize,
-        /// The limit.
-        limit: usize,
-    },
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
     /// Its idempotency key was used before, for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -75,40 +83,67 @@ pub enum PublishError {
 }
 
 impl<N: Notifications, Q: TaskQueue> Publisher<N, Q> {
-    /// Records a notification and enqueues its task, both durably before it
+    /// Publishes a draft: accepts it, and sends what was accepted.
+    pub async fn publish(
+        &self,
+        draft: Draft,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Accepted, PublishError> {
+        self.send(self.accept(draft)?, key).await
+    }
+
+    /// Gives a draft its id, its time and its frame, and does nothing else yet.
+    ///
+    /// # Errors
+    /// The frame is too large.
+    pub fn accept(&self, draft: Draft) -> Result<Notification, TooLarge> {
+        let notification = Notification::accept(draft, &self.source, self.clock.now());
+        let (bytes, limit) = (notification.frame.len(), self.max_frame_bytes);
+        if bytes > limit {
+            return Err(TooLarge { bytes, limit });
+        }
+        Ok(notification)
+    }
+
+    /// Records what was accepted and enqueues its task, both durably before it
     /// returns.
     ///
     /// With a key, a request that is made again has the answer that it had
     /// before, and nothing is pushed twice: what died between the two steps is
     /// enqueued now, and what may have been enqueued before is settled once,
     /// because its part of the ledger is.
-    pub async fn publish(
+    pub async fn send(
         &self,
-        draft: Draft,
+        notification: Notification,
         key: Option<&IdempotencyKey>,
     ) -> Result<Accepted, PublishError> {
-        let notification = Notification::accept(draft, &self.source, self.clock.now());
-        let (bytes, limit) = (notification.frame.len(), self.max_frame_bytes);
-        if bytes > limit {
-            return Err(PublishError::TooLarge { bytes, limit });
-        }
+        let trace = notification.trace;
         let (accepted, to_enqueue) = match self.notifications.record(&notification, key).await? {
             Recorded::New => {
                 let (id, accepted_at) = (notification.id, notification.time);
-                (Accepted { id, accepted_at }, Some(notification))
+                let accepted = Accepted {
+                    id,
+                    accepted_at,
+                    is_enqueued_now: true,
+                };
+                (accepted, Some(notification))
             }
             Recorded::Again {
                 id,
                 accepted_at,
                 not_enqueued,
             } => (
-                Accepted { id, accepted_at },
+                Accepted {
+                    id,
+                    accepted_at,
+                    is_enqueued_now: not_enqueued.is_some(),
+                },
                 not_enqueued.map(|earlier| *earlier),
             ),
             Recorded::OtherRequest => return Err(PublishError::KeyReused),
         };
         if let Some(notification) = to_enqueue {
-            let task = task_of(notification);
+            let task = task_of(notification, trace);
             self.queue
                 .send(Lane::Notifications, &[task], Duration::ZERO)
                 .await?;
@@ -137,8 +172,9 @@ impl<N: Notifications, Q: TaskQueue> Publisher<N, Q> {
     }
 }
 
-/// Writes the task that sees a notification through.
-fn task_of(notification: Notification) -> Task {
+/// Writes the task that sees a notification through, under the trace of the
+/// request that enqueues it.
+fn task_of(notification: Notification, trace: Option<TraceHeader>) -> Task {
     Task {
         notification_id: notification.id,
         part: Part::root(),
@@ -146,6 +182,7 @@ fn task_of(notification: Notification) -> Task {
         work: Work::Audience(notification.target),
         frame: notification.frame,
         expires_at: notification.expires_at,
+        trace,
     }
 }
 

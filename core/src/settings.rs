@@ -14,7 +14,17 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Reader {
     environment: BTreeMap<String, String>,
+    asked: BTreeMap<String, Need>,
     problems: Vec<String>,
+}
+
+/// Whether a setting must be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Without it the configuration is invalid.
+    Required,
+    /// Without it there is a default, or something is off.
+    Optional,
 }
 
 /// Everything that is wrong with the environment.
@@ -28,6 +38,7 @@ impl Reader {
     pub fn new(environment: BTreeMap<String, String>) -> Self {
         Self {
             environment,
+            asked: BTreeMap::new(),
             problems: Vec::new(),
         }
     }
@@ -40,7 +51,7 @@ impl Reader {
 
     /// Returns a text that must be set and not be empty.
     pub fn text(&mut self, name: &str) -> String {
-        self.get(name).unwrap_or_else(|| {
+        self.get(name, Need::Required).unwrap_or_else(|| {
             self.problems.push(format!("{name}: not set"));
             String::new()
         })
@@ -48,7 +59,7 @@ impl Reader {
 
     /// Returns a text, or `None` if it is not set or empty.
     pub fn optional_text(&mut self, name: &str) -> Option<String> {
-        self.get(name)
+        self.get(name, Need::Optional)
     }
 
     /// Returns a whole number within `range`, or `default` if it is not set.
@@ -56,7 +67,7 @@ impl Reader {
     where
         T: FromStr + PartialOrd + Display + Copy,
     {
-        let Some(text) = self.get(name) else {
+        let Some(text) = self.get(name, Need::Optional) else {
             return default;
         };
         match text.parse() {
@@ -96,7 +107,7 @@ impl Reader {
 
     /// Returns `true` or `false`, or `default` if it is not set.
     pub fn flag(&mut self, name: &str, default: bool) -> bool {
-        match self.get(name).as_deref() {
+        match self.get(name, Need::Optional).as_deref() {
             None => default,
             Some("true") => true,
             Some("false") => false,
@@ -132,6 +143,12 @@ impl Reader {
         }
     }
 
+    /// Returns what was asked for so far, by name.
+    #[must_use]
+    pub fn asked(&self) -> &BTreeMap<String, Need> {
+        &self.asked
+    }
+
     /// Ends the reading.
     ///
     /// # Errors
@@ -144,7 +161,8 @@ impl Reader {
         }
     }
 
-    fn get(&mut self, name: &str) -> Option<String> {
+    fn get(&mut self, name: &str, need: Need) -> Option<String> {
+        self.asked.insert(name.to_owned(), need);
         self.environment
             .remove(name)
             .filter(|text| !text.is_empty())
@@ -204,5 +222,27 @@ mod tests {
         );
         assert_eq!(read.optional_text("C"), None);
         assert_eq!(read.finish(()), Ok(()));
+    }
+
+    #[test]
+    fn what_was_asked_for_is_known_whether_it_is_set_or_not() {
+        let mut read = reader(&[("A", "1"), ("E", "not asked for")]);
+        read.text("A");
+        read.positive("B");
+        read.one_of("C", &[("yes", ())], ());
+        read.flag("D", true);
+        let asked = read
+            .asked()
+            .iter()
+            .map(|(name, need)| (name.as_str(), *need));
+        assert_eq!(
+            asked.collect::<Vec<_>>(),
+            [
+                ("A", Need::Required),
+                ("B", Need::Required),
+                ("C", Need::Required),
+                ("D", Need::Optional)
+            ]
+        );
     }
 }

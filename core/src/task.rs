@@ -14,6 +14,7 @@ use crate::audience::{Cursor, Slice};
 use crate::connection::Recipient;
 use crate::notification::{NotificationId, Target};
 use crate::topic::Topic;
+use crate::trace::TraceHeader;
 
 /// The version that this release writes.
 pub const VERSION: u32 = 1;
@@ -40,6 +41,10 @@ pub struct Task {
         with = "jiff::fmt::serde::timestamp::millisecond::optional"
     )]
     pub expires_at: Option<Timestamp>,
+    /// The trace that it belongs to. It travels beside the message, where AWS
+    /// looks for it.
+    #[serde(skip)]
+    pub trace: Option<TraceHeader>,
 }
 
 /// Names a part of a notification's ledger.
@@ -227,6 +232,7 @@ mod tests {
             frame: r#"{"type":"book.ordered"}"#.to_owned(),
             topic: None,
             expires_at: Some(Timestamp::from_millisecond(1_700_000_060_000).unwrap()),
+            trace: None,
         }
     }
 

@@ -5,6 +5,8 @@
 //! any point is mended by the queue's redelivery: the lease in the ledger says
 //! where to go on, and whether there is anything to do at all.
 
+mod outcome;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,20 +14,22 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{Instrument as _, error, error_span, info, warn};
 
+pub use self::outcome::{Account, Handled, Outcome, WorkError};
 use crate::audience::{Audience, Slice};
 use crate::clock::Clock;
 use crate::fanout::pacer::Pacer;
 use crate::fanout::{self, Effort, Ending, FanOut, Job, Ports, Report};
 use crate::ledger::{
-    Begun, Entry, Freshness, Lease, Ledger, LedgerError, PartState, PartSummary, Progress,
+    Begun, Counts, Entry, Freshness, Lease, Ledger, LedgerError, PartState, PartSummary, Progress,
 };
 use crate::notification::Target;
 use crate::push::Pusher;
-use crate::queue::{Lane, QueueError, TaskQueue};
+use crate::queue::{Lane, TaskQueue};
 use crate::store::{Forget, StoreError};
-use crate::task::{Left, Outstanding, Part, Task, TaskError, Tries, Work};
+use crate::task::{Left, Outstanding, Part, Task, Tries, Work};
+use crate::trace::TraceHeader;
 
 /// The most time that is kept for the last word.
 const LAST_WORD: Duration = Duration::from_secs(2);
@@ -63,58 +67,9 @@ pub struct Delivery<'a> {
     pub batch_size: usize,
     /// When the invocation ends.
     pub deadline: Timestamp,
-}
-
-/// How a task ended for its worker. In each case the message may be deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handled {
-    /// Everybody in the part is settled.
-    Done,
-    /// The audience was cut into this many slices.
-    Cut(u16),
-    /// What is left was enqueued again.
-    Continued,
-    /// What is left went to the dead-letter queue.
-    DeadLettered,
-    /// Another delivery had finished the part before.
-    AlreadyDone,
-}
-
-/// Why a message must be delivered again.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkError {
-    /// The message is not a task that this release understands.
-    #[error(transparent)]
-    Task(#[from] TaskError),
-    /// Another worker is at the part.
-    #[error("part {part} is held by another worker until {until}")]
-    Held {
-        /// The part.
-        part: Part,
-        /// When the other's lease ends.
-        until: Timestamp,
-    },
-    /// The gateway refuses this caller.
-    #[error(
-        "the gateway refuses pushes (403): check the management endpoint, its stage \
-         and the execute-api:ManageConnections permission; no connection was deleted"
-    )]
-    Forbidden,
-    /// The time was up before the run began: one like it would never end.
-    #[error(
-        "the invocation was out of time before its first push: its timeout must be \
-         well above DEADLINE_MARGIN_MS"
-    )]
-    NoTime,
-    /// The ledger could not be written, or the lease was lost.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// A store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What is left could not be enqueued.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
+    /// The trace that the message came with: what is left, and the slices of
+    /// what is cut, go on under it.
+    pub trace: Option<TraceHeader>,
 }
 
 /// Works off tasks.
@@ -151,12 +106,42 @@ where
     }
 
     /// Sees one delivered message through.
-    ///
-    /// # Errors
-    /// An error means that the message must not be deleted: the queue delivers
-    /// it again, and after too many times moves it to its dead-letter queue.
-    pub async fn handle(&self, delivery: &Delivery<'_>) -> Result<Handled, WorkError> {
-        let task = Task::decode(delivery.body)?;
+    pub async fn handle(&self, delivery: &Delivery<'_>) -> Outcome {
+        let mut account = Account::default();
+        match Task::decode(delivery.body) {
+            Ok(mut task) => {
+                task.trace = delivery.trace;
+                // As severe as a line can be: whichever are logged, they say
+                // whose they are.
+                let span = error_span!(
+                    "task",
+                    notification_id = %task.notification_id,
+                    part = task.part.as_str(),
+                    trace_id = task.trace.map(|trace| tracing::field::display(trace.root())),
+                );
+                Outcome {
+                    notification_id: Some(task.notification_id),
+                    result: self
+                        .work(task, delivery, &mut account)
+                        .instrument(span)
+                        .await,
+                    account,
+                }
+            }
+            Err(error) => Outcome {
+                notification_id: None,
+                result: Err(error.into()),
+                account,
+            },
+        }
+    }
+
+    async fn work(
+        &self,
+        task: Task,
+        delivery: &Delivery<'_>,
+        account: &mut Account,
+    ) -> Result<Handled, WorkError> {
         let lease = Lease {
             notification_id: task.notification_id,
             part: task.part.clone(),
@@ -200,6 +185,7 @@ where
             self.write(&lease, 1, &progress, true).await?;
             return Err(WorkError::NoTime);
         }
+        let before = progress.counts;
         let job = Job {
             lease: lease.clone(),
             progress,
@@ -215,7 +201,7 @@ where
             }),
         };
         let report = self.fanout.run(job, delivery.batch_size).await;
-        self.finish(task, &lease, report).await
+        self.finish(task, &lease, &before, report, account).await
     }
 
     /// Finds out whether the audience is small, reading no more of it than that
@@ -296,7 +282,9 @@ where
         &self,
         task: Task,
         lease: &Lease,
+        before: &Counts,
         report: Report,
+        account: &mut Account,
     ) -> Result<Handled, WorkError> {
         let Report {
             mut progress,
@@ -305,45 +293,49 @@ where
             checkpoints,
             effort,
         } = report;
-        let last = checkpoints + 1;
+        account.effort = effort;
         let lane = lane_of(&task.part);
-        let (handled, next) = match ending {
+        let ended = match ending {
             Ending::LeaseLost(error) => return Err(error.into()),
-            Ending::Complete => (Handled::Done, None),
-            Ending::OutOfTime if progress.left.is_empty() => (Handled::Done, None),
-            Ending::OutOfTime if has_advanced => (Handled::Continued, Some((lane, Duration::ZERO))),
-            // Others took the rate, or a page took all the time.
-            Ending::OutOfTime => (Handled::Continued, Some((lane, STANDSTILL_DELAY))),
-            Ending::Waiting(wait) => (Handled::Continued, Some((lane, wait))),
+            Ending::Complete => Ok((Handled::Done, None)),
+            Ending::OutOfTime if progress.left.is_empty() => Ok((Handled::Done, None)),
+            Ending::OutOfTime => {
+                // Otherwise others took the rate, or a page took all the time.
+                let delay = if has_advanced {
+                    Duration::ZERO
+                } else {
+                    STANDSTILL_DELAY
+                };
+                Ok((Handled::Continued, Some((lane, delay))))
+            }
+            Ending::Waiting(wait) => Ok((Handled::Continued, Some((lane, wait)))),
             Ending::Exhausted => {
                 progress.state = PartState::DeadLettered;
-                (
-                    Handled::DeadLettered,
-                    Some((Lane::DeadLetters, Duration::ZERO)),
-                )
+                let dead = (Lane::DeadLetters, Duration::ZERO);
+                Ok((Handled::DeadLettered, Some(dead)))
             }
             // What is settled is kept; the queue's redelivery does the rest.
-            Ending::Forbidden => {
-                self.write(lease, last, &progress, true).await?;
-                return Err(WorkError::Forbidden);
-            }
+            Ending::Forbidden => Err(WorkError::Forbidden),
             Ending::Unreadable(error) if has_advanced => {
                 warn!(part = %task.part, %error, "audience was not read to its end");
-                (Handled::Continued, Some((lane, STANDSTILL_DELAY)))
+                Ok((Handled::Continued, Some((lane, STANDSTILL_DELAY))))
             }
-            Ending::Unreadable(error) => {
-                self.write(lease, last, &progress, true).await?;
-                return Err(error.into());
-            }
+            Ending::Unreadable(error) => Err(error.into()),
         };
-        self.write(lease, last, &progress, true).await?;
-        log(&task, &progress, effort, handled);
+        self.write(lease, checkpoints + 1, &progress, true).await?;
+        let PartSummary {
+            counts, pending, ..
+        } = progress.summary();
+        account.settled = counts.since(before);
+        let (handled, next) = ended?;
+        log(&task, &progress, &account.effort, handled);
         if let Some((lane, delay)) = next {
             let task = Task {
                 work: Work::Left(progress.left),
                 ..task
             };
             self.queue.send(lane, &[task], delay).await?;
+            account.pending = pending;
         }
         Ok(handled)
     }
@@ -407,7 +399,7 @@ fn with_attempts_renewed(mut progress: Progress) -> Progress {
     progress
 }
 
-fn log(task: &Task, progress: &Progress, effort: Effort, handled: Handled) {
+fn log(task: &Task, progress: &Progress, effort: &Effort, handled: Handled) {
     let PartSummary {
         counts, pending, ..
     } = progress.summary();

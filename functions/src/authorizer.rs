@@ -10,6 +10,7 @@ use lambda_runtime::Error;
 use serde::Serialize;
 use tracing::{error, info};
 
+use crate::metrics::{Line, Metric, Metrics};
 use crate::token::offer::Offer;
 use crate::token::{Verified, Verifier};
 use crate::{runtime, settings};
@@ -24,6 +25,8 @@ const UNAUTHORIZED: &str = "Unauthorized";
 pub struct Authorizer {
     /// Verifies tokens; `None` lets everybody in, as nobody in particular.
     pub verifier: Option<Verifier>,
+    /// Where it is told.
+    pub metrics: Metrics,
 }
 
 /// What API Gateway is told: a policy, and who the client is.
@@ -83,26 +86,30 @@ impl Authorizer {
         );
         let token = match offer.token() {
             Ok(Some(token)) => token,
-            Ok(None) => return Err(refuse("no_token")),
-            Err(_) => return Err(refuse("conflicting_tokens")),
+            Ok(None) => return Err(self.refuse("no_token")),
+            Err(_) => return Err(self.refuse("conflicting_tokens")),
         };
         match verifier.verify(token).await {
             Ok(client) => {
                 let context = context_of(&client);
                 Ok(allow(client.subject, method_arn, Some(context)))
             }
-            Err(error) if error.is_bearers_fault() => Err(refuse(error.reason())),
+            Err(error) if error.is_bearers_fault() => Err(self.refuse(error.reason())),
             Err(error) => {
                 error!(reason = error.reason(), "client could not be authenticated");
                 Err(error.into())
             }
         }
     }
-}
 
-fn refuse(reason: &'static str) -> Error {
-    info!(reason, "client refused");
-    UNAUTHORIZED.into()
+    fn refuse(&self, reason: &'static str) -> Error {
+        info!(reason, "client refused");
+        let mut line = Line::default();
+        line.count(Metric::ConnectionsRefused, 1);
+        line.field("reason", reason);
+        self.metrics.write(line);
+        UNAUTHORIZED.into()
+    }
 }
 
 fn context_of(client: &Verified) -> Context {
@@ -133,13 +140,15 @@ fn allow(principal_id: String, method_arn: &str, context: Option<Context>) -> An
 /// # Errors
 /// See [`crate::run`].
 pub async fn run() -> Result<(), Error> {
-    let settings = runtime::start(settings::Authorizer::read)?;
+    let started = runtime::start(settings::Authorizer::read)?;
+    let settings = started.settings;
     settings.subscribers.warn_if_off();
     let verifier = settings
         .token
         .map(|token| Verifier::new(token, Clock::System));
     let authorizer = Authorizer {
         verifier: verifier.transpose()?,
+        metrics: started.metrics,
     };
     let authorizer = &authorizer;
     runtime::serve(|event| async move { authorizer.handle(&event.payload).await }).await
@@ -171,7 +180,12 @@ mod tests {
     fn with_tokens() -> Authorizer {
         let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
         let verifier = Some(verifier(clock));
-        Authorizer { verifier }
+        authorizer(verifier)
+    }
+
+    fn authorizer(verifier: Option<Verifier>) -> Authorizer {
+        let metrics = Metrics::new(None, Clock::System);
+        Authorizer { verifier, metrics }
     }
 
     #[tokio::test(start_paused = true)]
@@ -209,8 +223,14 @@ mod tests {
                 "headers": {"Sec-WebSocket-Protocol": "bearer.other"},
             }),
         ] {
-            let answer = ask(&with_tokens(), &event).await;
+            let (metrics, written) = crate::metrics::tests::recording(Clock::System);
+            let authorizer = Authorizer {
+                metrics,
+                ..with_tokens()
+            };
+            let answer = ask(&authorizer, &event).await;
             assert_eq!(answer, Err("Unauthorized".to_owned()), "{event}");
+            assert_eq!(written.take_figures()["ConnectionsRefused"], json!(1));
         }
     }
 
@@ -220,14 +240,14 @@ mod tests {
         let verifier = Some(crate::token::tests::verifier_without_keys());
         let token = crate::token::tests::es256_unsigned();
         let query = json!({"queryStringParameters": {"token": token}});
-        let answer = ask(&Authorizer { verifier }, &query).await;
+        let answer = ask(&authorizer(verifier), &query).await;
         let error = "keys to verify tokens with are unavailable";
         assert_eq!(answer, Err(error.to_owned()));
     }
 
     #[tokio::test]
     async fn switched_off_it_lets_everybody_in_as_nobody() {
-        let anyone = Authorizer { verifier: None };
+        let anyone = authorizer(None);
         let answer = ask(&anyone, &json!({})).await.unwrap();
         assert_eq!(answer["principalId"], "anyone");
         assert_eq!(answer.get("context"), None);

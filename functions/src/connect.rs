@@ -14,6 +14,7 @@ use jiff::SignedDuration;
 use lambda_runtime::Error;
 use tracing::{error, info, warn};
 
+use crate::metrics::{Line, Metric, Metrics};
 use crate::settings::Subscribers;
 use crate::token::offer::Offer;
 use crate::websocket::{Request, Response, connection_of, identity_of, respond};
@@ -35,6 +36,8 @@ pub struct Connect<R> {
     pub max_topics: usize,
     /// How long the row lives if nobody deletes it.
     pub connection_lifetime: Duration,
+    /// Where it is told.
+    pub metrics: Metrics,
 }
 
 /// Why a connection is refused: the handshake's status and text.
@@ -61,6 +64,7 @@ impl<R: Registry> Connect<R> {
             Err(Refusal { status, text }) => {
                 let connection_id = &opened.connection_id;
                 warn!(%connection_id, status, refusal = text, "connection refused");
+                self.count(Metric::ConnectionsRefused);
                 return Ok(respond(status, Some(text)));
             }
         };
@@ -76,7 +80,14 @@ impl<R: Registry> Connect<R> {
         self.registry.open(&connection).await?;
         let topics = connection.topics.len();
         info!(connection_id = %connection.id, topics, "connection opened");
+        self.count(Metric::ConnectionsOpened);
         Ok(welcome(event))
+    }
+
+    fn count(&self, metric: Metric) {
+        let mut line = Line::default();
+        line.count(metric, 1);
+        self.metrics.write(line);
     }
 
     fn identify(&self, event: &Request) -> Result<Identity, Refusal> {
@@ -156,7 +167,8 @@ fn welcome(event: &Request) -> Response {
 /// # Errors
 /// See [`crate::run`].
 pub async fn run() -> Result<(), Error> {
-    let settings = runtime::start(settings::Connect::read)?;
+    let started = runtime::start(settings::Connect::read)?;
+    let settings = started.settings;
     settings.subscribers.warn_if_off();
     let config = aws::load_config().await;
     let connect = Connect {
@@ -166,6 +178,7 @@ pub async fn run() -> Result<(), Error> {
         topics_parameter: settings.topics_parameter,
         max_topics: settings.max_topics,
         connection_lifetime: settings.connection_lifetime,
+        metrics: started.metrics,
     };
     let connect = &connect;
     runtime::serve(|event| async move { connect.handle(&event.payload).await }).await
@@ -188,6 +201,7 @@ mod tests {
             topics_required: false,
             max_topics: 2,
             connection_lifetime: Duration::from_mins(130),
+            metrics: Metrics::new(None, Clock::System),
         }
     }
 
@@ -203,8 +217,15 @@ mod tests {
     ) -> (i64, Option<String>, Option<Connection>) {
         let store = MemoryStore::new(Clock::starting_at(Timestamp::UNIX_EPOCH), 4);
         let mut connect = connect_function(&store);
+        let (metrics, written) = crate::metrics::tests::recording(Clock::System);
+        connect.metrics = metrics;
         change(&mut connect);
         let response = connect.handle(&event("$connect", query)).await.unwrap();
+        let told = match response.status_code {
+            200 => "ConnectionsOpened",
+            _ => "ConnectionsRefused",
+        };
+        assert_eq!(written.take_figures(), json!({told: 1}));
         let body = response
             .body
             .and_then(|body| String::from_utf8(body.to_vec()).ok());

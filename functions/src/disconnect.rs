@@ -7,6 +7,7 @@ use fanout_core::store::Forget;
 use lambda_runtime::Error;
 use tracing::info;
 
+use crate::metrics::{Line, Metric, Metrics};
 use crate::websocket::{Request, Response, connection_of, respond};
 use crate::{runtime, settings};
 
@@ -15,6 +16,8 @@ use crate::{runtime, settings};
 pub struct Disconnect<R> {
     /// Where connections are stored.
     pub registry: R,
+    /// Where it is told.
+    pub metrics: Metrics,
 }
 
 impl<R: Forget> Disconnect<R> {
@@ -34,6 +37,9 @@ impl<R: Forget> Disconnect<R> {
             reason = context.disconnect_reason.as_deref(),
             "connection closed"
         );
+        let mut line = Line::default();
+        line.count(Metric::ConnectionsClosed, 1);
+        self.metrics.write(line);
         Ok(respond(200, None))
     }
 }
@@ -43,10 +49,11 @@ impl<R: Forget> Disconnect<R> {
 /// # Errors
 /// See [`crate::run`].
 pub async fn run() -> Result<(), Error> {
-    let settings = runtime::start(settings::read_store)?;
+    let started = runtime::start(settings::store)?;
     let config = aws::load_config().await;
     let disconnect = Disconnect {
-        registry: Store::new(&config, settings, Clock::System),
+        registry: Store::new(&config, started.settings, Clock::System),
+        metrics: started.metrics,
     };
     let disconnect = &disconnect;
     runtime::serve(|event| async move { disconnect.handle(&event.payload).await }).await
@@ -76,8 +83,11 @@ mod tests {
         store.open(&connection).await.unwrap();
         let registry = store.clone();
         let event = event("$disconnect", &json!({}));
-        let response = Disconnect { registry }.handle(&event).await.unwrap();
+        let (metrics, written) = crate::metrics::tests::recording(Clock::System);
+        let disconnect = Disconnect { registry, metrics };
+        let response = disconnect.handle(&event).await.unwrap();
         assert_eq!(response.status_code, 200);
+        assert_eq!(written.take_figures(), json!({"ConnectionsClosed": 1}));
         store.connection_ids().len()
     }
 

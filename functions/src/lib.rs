@@ -10,10 +10,12 @@ pub mod authorizer;
 pub mod connect;
 pub mod disconnect;
 pub mod message;
+pub mod metrics;
 pub mod publish;
 mod runtime;
 pub mod settings;
 pub mod token;
+pub mod trace;
 mod websocket;
 pub mod worker;
 

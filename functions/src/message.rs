@@ -8,18 +8,20 @@ use fanout_core::aws::{self, dynamodb::Store};
 use fanout_core::clock::Clock;
 use fanout_core::connection::{Connection, Recipient};
 use fanout_core::identity::Identity;
-use fanout_core::notification::{Draft, Notification, Target};
+use fanout_core::notification::{Draft, NotificationId, Target};
 use fanout_core::notifications::Notifications;
-use fanout_core::publish::{PublishError, Publisher};
+use fanout_core::publish::{Publisher, TooLarge};
 use fanout_core::queue::TaskQueue;
 use fanout_core::store::{Counted, Registry, Relistened, StoreError};
 use fanout_core::subscription::{Change, Limits};
 use fanout_core::topic::Topic;
+use fanout_core::trace::TraceHeader;
 use lambda_runtime::Error;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use crate::metrics::{Line, Metric, Metrics};
 use crate::settings::Subscribers;
 use crate::websocket::{Request, Response, connection_of, identity_of, respond};
 use crate::{runtime, settings};
@@ -48,6 +50,8 @@ pub struct Message<R, N, Q> {
     /// How many messages one connection may send in a minute; 0 for none at
     /// all.
     pub messages_per_minute: u32,
+    /// Where it is told.
+    pub metrics: Metrics,
 }
 
 /// A client, as an event says.
@@ -55,6 +59,8 @@ pub struct Message<R, N, Q> {
 struct Client {
     connection: Recipient,
     identity: Identity,
+    /// The trace of the invocation.
+    trace: Option<TraceHeader>,
 }
 
 impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
@@ -62,13 +68,18 @@ impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
     ///
     /// # Errors
     /// The event is not from a WebSocket API.
-    pub async fn handle(&self, event: &Request) -> Result<Response, Error> {
+    pub async fn handle(
+        &self,
+        event: &Request,
+        trace: Option<TraceHeader>,
+    ) -> Result<Response, Error> {
         let connection = connection_of(&event.request_context)?;
         let connection_id = connection.connection_id.clone();
         let answer = if let Some(identity) = self.identity(event) {
             let client = Client {
                 connection,
                 identity,
+                trace,
             };
             let body = event.body.as_deref().unwrap_or_default();
             self.answer(&client, body).await
@@ -103,7 +114,11 @@ impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
                 let change = Change::Unsubscribe(topics);
                 Reply::Unsubscribed(self.relisten(client, &change).await?)
             }
-            Action::SendMessage(message) => self.send(client, message).await?,
+            Action::SendMessage(message) => {
+                let sent = self.send(client, message).await;
+                self.metrics.write(line_of(&sent));
+                Reply::Sent(sent?)
+            }
         })
     }
 
@@ -158,7 +173,7 @@ impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
     }
 
     /// Publishes a client's message to everyone.
-    async fn send(&self, client: &Client, message: Value) -> Result<Reply, ActionError> {
+    async fn send(&self, client: &Client, message: Value) -> Result<NotificationId, ActionError> {
         if self.messages_per_minute == 0 {
             return Err(ActionError::SendMessageOff);
         }
@@ -170,36 +185,18 @@ impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
         });
         let draft = Draft::new(EVENT_TYPE, Target::Everyone, data);
         // What cannot be sent is not counted.
-        self.measure(&draft)?;
+        let notification = self.publisher.accept(draft);
+        let mut notification = notification
+            .map_err(|TooLarge { bytes, limit }| ActionError::TooLarge { bytes, limit })?;
+        notification.trace = client.trace;
         self.count(client).await?;
-        match self.publisher.publish(draft, None).await {
-            Ok(sent) => {
-                info!(%connection_id, notification_id = %sent.id, "message accepted");
-                Ok(Reply::Sent(sent.id))
-            }
-            Err(PublishError::TooLarge { bytes, limit }) => {
-                Err(ActionError::TooLarge { bytes, limit })
-            }
-            Err(
-                error @ (PublishError::KeyReused
-                | PublishError::Record(_)
-                | PublishError::Enqueue(_)),
-            ) => {
-                error!(%connection_id, %error, "message was not published");
-                Err(ActionError::Unavailable)
-            }
-        }
-    }
-
-    /// Refuses what would be a larger frame than is pushed.
-    fn measure(&self, draft: &Draft) -> Result<(), ActionError> {
-        let Publisher { source, clock, .. } = &self.publisher;
-        let frame = Notification::accept(draft.clone(), source, clock.now()).frame;
-        let (bytes, limit) = (frame.len(), self.publisher.max_frame_bytes);
-        if bytes > limit {
-            return Err(ActionError::TooLarge { bytes, limit });
-        }
-        Ok(())
+        let sent = self.publisher.send(notification, None).await;
+        let sent = sent.map_err(|error| {
+            error!(%connection_id, %error, "message was not published");
+            ActionError::Unavailable
+        })?;
+        info!(%connection_id, notification_id = %sent.id, "message accepted");
+        Ok(sent.id)
     }
 
     /// Counts a message against the client's rate.
@@ -222,6 +219,20 @@ impl<R: Registry, N: Notifications, Q: TaskQueue> Message<R, N, Q> {
     }
 }
 
+fn line_of(sent: &Result<NotificationId, ActionError>) -> Line {
+    let mut line = Line::default();
+    match sent {
+        Ok(id) => {
+            line.count(Metric::NotificationsAccepted, 1);
+            line.field("notification_id", id);
+        }
+        Err(ActionError::Unavailable) => line.count(Metric::PublishesUnavailable, 1),
+        // What the client did wrong is told to the client.
+        Err(_) => {}
+    }
+    line
+}
+
 fn unavailable(client: &Client, error: &StoreError) -> ActionError {
     let connection_id = &client.connection.connection_id;
     error!(%connection_id, %error, "client was not served");
@@ -233,7 +244,8 @@ fn unavailable(client: &Client, error: &StoreError) -> ActionError {
 /// # Errors
 /// See [`crate::run`].
 pub async fn run() -> Result<(), Error> {
-    let settings = runtime::start(settings::Message::read)?;
+    let started = runtime::start(settings::Message::read)?;
+    let settings = started.settings;
     settings.subscribers.warn_if_off();
     let config = aws::load_config().await;
     let store = Store::new(&config, settings.store, Clock::System);
@@ -243,9 +255,14 @@ pub async fn run() -> Result<(), Error> {
         subscribers: settings.subscribers,
         max_topics: settings.max_topics,
         messages_per_minute: settings.messages_per_minute,
+        metrics: started.metrics,
     };
     let message = &message;
-    runtime::serve(|event| async move { message.handle(&event.payload).await }).await
+    runtime::serve(|event| async move {
+        let trace = runtime::trace_of(&event.context);
+        message.handle(&event.payload, trace).await
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! connections and topics.
 
 mod answer;
+mod call;
 mod caller;
 mod connections;
 mod cors;
@@ -27,6 +28,7 @@ use fanout_core::queue::TaskQueue;
 use fanout_core::socket::Sockets;
 use fanout_core::store::{Forget, Registry};
 use fanout_core::topic::{Topic, TopicError};
+use fanout_core::trace::TraceHeader;
 use futures::stream::{self, StreamExt as _};
 use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use lambda_runtime::Error;
@@ -35,10 +37,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{error, info};
 
 use self::answer::Response;
+use self::call::Call;
 pub use self::caller::{Caller, Callers};
 pub use self::cors::Origins;
 use self::received::Kind;
 use self::routes::Route;
+use crate::metrics::Metrics;
 use crate::{runtime, settings};
 
 type Request = ApiGatewayV2httpRequest;
@@ -74,6 +78,8 @@ pub struct Publish<S, Q, K> {
     pub callers: Callers,
     /// Which pages may call from other origins.
     pub origins: Option<Origins>,
+    /// Where it is told.
+    pub metrics: Metrics,
 }
 
 impl<S, Q, K> Publish<S, Q, K>
@@ -82,15 +88,17 @@ where
     Q: TaskQueue,
     K: Sockets,
 {
-    /// Handles a request; whatever is wrong with it becomes a problem document.
-    pub async fn handle(&self, request: &Request) -> Response {
+    /// Handles a request, which belongs to a trace; whatever is wrong with it
+    /// becomes a problem document.
+    pub async fn handle(&self, request: &Request, trace: Option<TraceHeader>) -> Response {
+        let call = Call::new(trace);
         let method = &request.request_context.http.method;
         let origins = self.origins.as_ref();
         let preflight = origins.and_then(|_| cors::preflight(method, &request.headers));
         let mut response = match preflight {
             Some(preflight) => preflight,
             None => self
-                .answer_in_time(request)
+                .answer_in_time(request, &call)
                 .await
                 .unwrap_or_else(|problem| {
                     let Problem { code, status, .. } = problem;
@@ -101,11 +109,12 @@ where
         if let Some(origins) = origins {
             origins.allow(&request.headers, &mut response);
         }
+        self.metrics.write(call.end(response.status_code));
         response
     }
 
-    async fn answer_in_time(&self, request: &Request) -> Result<Response, Problem> {
-        let answer = timeout(ANSWER_WITHIN, self.answer(request)).await;
+    async fn answer_in_time(&self, request: &Request, call: &Call) -> Result<Response, Problem> {
+        let answer = timeout(ANSWER_WITHIN, self.answer(request, call)).await;
         answer.unwrap_or_else(|_| {
             error!(?ANSWER_WITHIN, "request was not answered in time");
             Err(Problem::unavailable(
@@ -114,16 +123,19 @@ where
         })
     }
 
-    async fn answer(&self, request: &Request) -> Result<Response, Problem> {
+    async fn answer(&self, request: &Request, call: &Call) -> Result<Response, Problem> {
         let received_at = Instant::now();
         let method = &request.request_context.http.method;
         let path = request.raw_path.as_deref().unwrap_or("/");
         let route = routes::find(method, path)?;
+        if matches!(route, Route::Order | Route::Notify | Route::NotifyMany) {
+            call.note_publishing();
+        }
         let caller = self.callers.identify(request).await?;
         match route {
-            Route::Order => self.publish(request, &caller, order).await,
-            Route::Notify => self.publish(request, &caller, notification).await,
-            Route::NotifyMany => self.publish_many(request, &caller, received_at).await,
+            Route::Order => self.publish(request, &caller, call, order).await,
+            Route::Notify => self.publish(request, &caller, call, notification).await,
+            Route::NotifyMany => self.publish_many(request, &caller, call, received_at).await,
             Route::Show { id } => Ok(answer::json(200, &self.standing(&id).await?)),
             Route::Cancel { id } => self.cancel(&id).await,
             Route::Inspect { id } => self.inspect(&id).await,
@@ -136,12 +148,13 @@ where
         &self,
         request: &Request,
         caller: &Caller,
+        call: &Call,
         parse: impl FnOnce(&Request, &[u8]) -> Result<Draft, Problem>,
     ) -> Result<Response, Problem> {
         let body = received::body_of(request)?;
         let key = received::key_of(request, caller.scope_key(), &body)?;
         let draft = parse(request, &body)?;
-        let accepted = self.publish_one(draft, key.as_ref()).await?;
+        let accepted = self.publish_one(draft, key.as_ref(), call).await?;
         let mut response = answer::json(202, &document_of(accepted));
         if let Ok(location) = HeaderValue::from_str(&location_of(accepted.id)) {
             response.headers.insert(LOCATION, location);
@@ -153,6 +166,7 @@ where
         &self,
         request: &Request,
         caller: &Caller,
+        call: &Call,
         received_at: Instant,
     ) -> Result<Response, Problem> {
         received::expect_json(&request.headers)?;
@@ -170,12 +184,17 @@ where
             if received_at + BEGIN_ITEMS_WITHIN <= Instant::now() {
                 return Err(Problem::unavailable(NOT_BEGUN));
             }
-            let publishing = self.publish_one(draft, key.as_ref());
+            let publishing = self.publish_one(draft, key.as_ref(), call);
             let published = timeout_at(received_at + END_ITEMS_WITHIN, publishing).await;
             published.unwrap_or_else(|_| Err(Problem::unavailable(GIVEN_UP)))
         });
         let results: Vec<_> = stream::iter(publishing)
             .buffered(PUBLISHED_AT_ONCE)
+            .inspect(|result| {
+                if let Err(problem) = result {
+                    call.note_status(problem.status.into());
+                }
+            })
             .map(result_of)
             .collect()
             .await;
@@ -186,9 +205,14 @@ where
         &self,
         draft: Draft,
         key: Option<&IdempotencyKey>,
+        call: &Call,
     ) -> Result<Accepted, Problem> {
-        let accepted = self.publisher.publish(draft, key).await;
+        let notification = self.publisher.accept(draft);
+        let mut notification = notification.map_err(|error| problem_of(&error.into()))?;
+        notification.trace = call.trace();
+        let accepted = self.publisher.send(notification, key).await;
         let accepted = accepted.map_err(|error| problem_of(&error))?;
+        call.note_accepted(&accepted);
         info!(notification_id = %accepted.id, "notification accepted");
         Ok(accepted)
     }
@@ -282,7 +306,7 @@ fn result_of(published: Result<Accepted, Problem>) -> Value {
 
 fn problem_of(error: &PublishError) -> Problem {
     match error {
-        PublishError::TooLarge { bytes, limit } => Problem::too_large(*bytes, *limit),
+        PublishError::TooLarge(frame) => Problem::too_large(frame.bytes, frame.limit),
         PublishError::KeyReused => Problem::idempotency_key_reused(),
         PublishError::Record(error) => {
             error!(%error, "notification was not recorded");
@@ -306,7 +330,8 @@ fn problem_of(error: &PublishError) -> Problem {
 /// # Errors
 /// See [`crate::run`].
 pub async fn run() -> Result<(), Error> {
-    let settings = runtime::start(settings::Publish::read)?;
+    let started = runtime::start(settings::Publish::read)?;
+    let settings = started.settings;
     settings.publishers.warn_if_off();
     let config = aws::load_config().await;
     let clock = Clock::System;
@@ -318,9 +343,14 @@ pub async fn run() -> Result<(), Error> {
         sockets,
         callers: Callers::new(settings.publishers, clock)?,
         origins: settings.origins,
+        metrics: started.metrics,
     };
     let publish = &publish;
-    runtime::serve(|event| async move { Ok(publish.handle(&event.payload).await) }).await
+    runtime::serve(|event| async move {
+        let trace = runtime::trace_of(&event.context);
+        Ok(publish.handle(&event.payload, trace).await)
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -1,42 +1,56 @@
 //! What every function does at cold start.
 
-use std::fmt::Display;
+use std::net::SocketAddr;
 
+use fanout_core::clock::Clock;
 use fanout_core::settings::Reader;
+use fanout_core::trace::TraceHeader;
 use futures::future::LocalBoxFuture;
-use lambda_runtime::{Error, LambdaEvent};
+use lambda_runtime::{Context, Error, LambdaEvent};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tracing::{Level, Metadata, error};
-use tracing_subscriber::EnvFilter;
+use tracing::{Instrument as _, Level, Metadata, error, error_span};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Sets up logging, then reads the settings with `read`.
+use crate::metrics::Metrics;
+use crate::settings;
+
+/// A function at the end of its cold start.
+pub(crate) struct Started<T> {
+    /// Its own settings.
+    pub(crate) settings: T,
+    /// Where it writes metrics.
+    pub(crate) metrics: Metrics,
+    /// Where it sends segments of traces.
+    pub(crate) xray_daemon: Option<SocketAddr>,
+}
+
+/// Reads the settings, the function's own with `read`, and sets up logging.
 ///
 /// Logs are JSON lines on standard output, as Lambda's JSON log format has
-/// them. `LOG_LEVEL` is a filter such as `info` or `fanout_core=debug,warn`;
-/// whatever it says, libraries do not log what they carry.
-pub(crate) fn start<T, E: Display>(read: impl FnOnce(Reader) -> Result<T, E>) -> Result<T, Error> {
+/// them. Whatever their filter says, libraries do not log what they carry.
+pub(crate) fn start<T>(read: impl FnOnce(&mut Reader) -> T) -> Result<Started<T>, Error> {
     let mut reader = Reader::of_process();
-    let filter = reader.optional_text("LOG_LEVEL");
-    let filter = EnvFilter::try_new(filter.as_deref().unwrap_or("info"));
-    let is_filter = filter.is_ok();
-    reader.require(is_filter, || {
-        "LOG_LEVEL: expected a filter such as info or fanout_core=debug,warn".to_owned()
-    });
+    let process = settings::Process::read(&mut reader);
     tracing_subscriber::fmt()
         .json()
-        .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_env_filter(process.log_filter)
         .with_ansi(false)
         .finish()
         .with(filter_fn(holds_no_payload))
         .try_init()
         .map_err(|error| format!("cannot set up logging: {error}"))?;
-    read(reader).map_err(|problem| {
+    let settings = read(&mut reader);
+    let settings = reader.finish(settings).map_err(|problem| {
         error!(%problem, "function cannot start");
         Error::from(problem.to_string())
+    })?;
+    Ok(Started {
+        settings,
+        metrics: Metrics::new(process.metrics_namespace, Clock::System),
+        xray_daemon: process.xray_daemon,
     })
 }
 
@@ -52,6 +66,11 @@ fn is_logged(target: &str, level: Level) -> bool {
     level < Level::TRACE || target.starts_with("fanout_")
 }
 
+/// The trace of an invocation.
+pub(crate) fn trace_of(context: &Context) -> Option<TraceHeader> {
+    context.xray_trace_id.as_deref()?.parse().ok()
+}
+
 /// Hands events to `handle` until the execution environment is shut down.
 pub(crate) async fn serve<Event, Answer, Handle, Handling>(handle: Handle) -> Result<(), Error>
 where
@@ -62,7 +81,15 @@ where
 {
     // Boxed, because an SDK call inside a handler inside the runtime is a type
     // deeper than the compiler follows.
-    let handle = |event| -> LocalBoxFuture<'_, _> { Box::pin(handle(event)) };
+    let handle = |event: LambdaEvent<Event>| -> LocalBoxFuture<'_, _> {
+        let trace = trace_of(&event.context);
+        // As severe as a line can be, so that it is there whichever are logged.
+        let span = error_span!(
+            "invocation",
+            trace_id = trace.map(|trace| tracing::field::display(trace.root())),
+        );
+        Box::pin(handle(event).instrument(span))
+    };
     lambda_runtime::run(lambda_runtime::service_fn(handle)).await
 }
 

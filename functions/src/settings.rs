@@ -1,8 +1,14 @@
 //! The functions' settings: one typed struct each, read from the environment.
 //!
 //! The names here are the ones that the infrastructure sets; the README lists
-//! them with their meanings.
+//! them with their meanings, and `api/environment.json` by function.
+//!
+//! Reading goes on where something is wrong, so that everything is told
+//! together: only settings of a reader that finishes well are to be used.
 
+#[cfg(test)]
+mod environment;
+mod process;
 mod publisher;
 mod subscriber;
 mod token;
@@ -17,8 +23,9 @@ use fanout_core::aws::sqs::Queues;
 use fanout_core::clock::Clock;
 use fanout_core::publish::{LARGEST_MESSAGE, Publisher};
 use fanout_core::queue::Lane;
-use fanout_core::settings::{InvalidConfiguration, Reader};
+use fanout_core::settings::Reader;
 
+pub use self::process::Process;
 pub use self::publisher::Publish;
 pub use self::subscriber::{Authorizer, Connect, Message};
 pub use self::token::{Publishers, Subscribers};
@@ -72,13 +79,8 @@ impl Publishing {
     }
 }
 
-/// Reads the settings of a function that needs the tables alone.
-pub fn read_store(mut read: Reader) -> Result<dynamodb::Settings, InvalidConfiguration> {
-    let settings = store(&mut read);
-    read.finish(settings)
-}
-
-fn store(read: &mut Reader) -> dynamodb::Settings {
+/// Reads the settings of the tables, which are all that `disconnect` needs.
+pub fn store(read: &mut Reader) -> dynamodb::Settings {
     let retention = read.number("RETENTION_SECONDS", 7 * DAY_SECONDS, 60..=365 * DAY_SECONDS);
     dynamodb::Settings {
         tables: Tables {

@@ -3,6 +3,8 @@
 //! One function serves both lanes; what it is told of its queue and its share
 //! of the rate makes it one or the other.
 
+mod observer;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -16,13 +18,17 @@ use fanout_core::ledger::Ledger;
 use fanout_core::push::Pusher;
 use fanout_core::queue::TaskQueue;
 use fanout_core::store::Forget;
-use fanout_core::worker::{Delivery, Worker};
+use fanout_core::trace::TraceHeader;
+use fanout_core::worker::{Delivery, Outcome, WorkError, Worker};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use jiff::Timestamp;
 use lambda_runtime::{Context, Error};
 use tracing::{error, info, warn};
 
+use self::observer::Ended;
+pub use self::observer::Observer;
+use crate::trace::Daemon;
 use crate::{runtime, settings};
 
 /// Works off a batch. Each record succeeds or fails on its own: what went wrong
@@ -31,6 +37,7 @@ use crate::{runtime, settings};
 /// The answer lists the records that must be delivered again.
 pub async fn handle<S, P, Q>(
     worker: &Worker<S, P, Q>,
+    observer: &Observer,
     batch: &SqsEvent,
     context: &Context,
 ) -> SqsBatchResponse
@@ -41,6 +48,7 @@ where
 {
     let deadline = i64::try_from(context.deadline).unwrap_or(i64::MAX);
     let deadline = Timestamp::from_millisecond(deadline).unwrap_or(Timestamp::MAX);
+    let invocation = runtime::trace_of(context);
     let records = batch.records.iter().enumerate().map(async |(n, record)| {
         // By its place, not its id: a queue may deliver a message twice in one
         // batch.
@@ -50,8 +58,9 @@ where
             owner: &owner,
             batch_size: batch.records.len(),
             deadline,
+            trace: trace_of(record).or(invocation),
         };
-        let is_handled = handle_record(worker, record, &delivery).await;
+        let is_handled = handle_record(worker, observer, record, &delivery, invocation).await;
         (!is_handled).then(|| record.message_id.clone().unwrap_or_default())
     });
     let mut response = SqsBatchResponse::default();
@@ -68,8 +77,10 @@ where
 
 async fn handle_record<S, P, Q>(
     worker: &Worker<S, P, Q>,
+    observer: &Observer,
     record: &SqsMessage,
     delivery: &Delivery<'_>,
+    invocation: Option<TraceHeader>,
 ) -> bool
 where
     S: Audience + Forget + Ledger + Clone + Send + Sync,
@@ -77,24 +88,46 @@ where
     Q: TaskQueue + Send + Sync,
 {
     let message_id = record.message_id.as_deref().unwrap_or_default();
-    match AssertUnwindSafe(worker.handle(delivery))
+    let started_at = observer.clock.now();
+    let outcome = AssertUnwindSafe(worker.handle(delivery))
         .catch_unwind()
         .await
-    {
-        Ok(Ok(_)) => true,
-        Ok(Err(fanout_core::worker::WorkError::Held { part, until })) => {
-            warn!(message_id, %part, %until, "another worker is at this part");
+        .ok();
+    observer.note(&Ended {
+        outcome: outcome.as_ref(),
+        started_at,
+        message: delivery.trace,
+        invocation,
+    });
+    let Some(Outcome {
+        notification_id,
+        result,
+        ..
+    }) = outcome
+    else {
+        error!(message_id, "task panicked, and will be delivered again");
+        return false;
+    };
+    let notification_id = notification_id.map(tracing::field::display);
+    let trace_id = delivery
+        .trace
+        .map(|trace| tracing::field::display(trace.root()));
+    match result {
+        Ok(_) => true,
+        Err(WorkError::Held { part, until }) => {
+            warn!(message_id, notification_id, trace_id, %part, %until, "another worker is at this part");
             false
         }
-        Ok(Err(error)) => {
-            error!(message_id, %error, "task failed, and will be delivered again");
-            false
-        }
-        Err(_) => {
-            error!(message_id, "task panicked, and will be delivered again");
+        Err(error) => {
+            error!(message_id, notification_id, trace_id, %error, "task failed, and will be delivered again");
             false
         }
     }
+}
+
+/// The trace under which a message was sent.
+fn trace_of(record: &SqsMessage) -> Option<TraceHeader> {
+    record.attributes.get("AWSTraceHeader")?.parse().ok()
 }
 
 /// Runs the function.
@@ -102,7 +135,8 @@ where
 /// # Errors
 /// See [`crate::run`].
 pub async fn run() -> Result<(), Error> {
-    let settings = runtime::start(settings::Worker::read)?;
+    let started = runtime::start(settings::Worker::read)?;
+    let settings = started.settings;
     let config = aws::load_config().await;
     let clock = Clock::System;
     let ports = Ports {
@@ -116,9 +150,16 @@ pub async fn run() -> Result<(), Error> {
     let queues = Queues::new(&config, settings.queues);
     let pacer = Arc::new(Pacer::new(settings.share));
     let worker = Worker::new(ports, queues, pacer, clock, settings.worker);
-    let worker = &worker;
-    runtime::serve(|event| async move { Ok(handle(worker, &event.payload, &event.context).await) })
-        .await
+    let observer = Observer {
+        metrics: started.metrics,
+        daemon: Daemon::at(started.xray_daemon),
+        clock,
+    };
+    let (worker, observer) = (&worker, &observer);
+    runtime::serve(|event| async move {
+        Ok(handle(worker, observer, &event.payload, &event.context).await)
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub enum ActionError {
         most: usize,
     },
     /// Some topics are not for this client to choose.
-    #[error("{count} of the topics are not for this client to choose")]
+    #[error("topics that are not for this client to choose: {count}")]
     ForbiddenTopics {
         /// The first of them, whole.
         names: Vec<String>,

@@ -13,6 +13,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::CancellationReason;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
@@ -75,4 +76,59 @@ impl Store {
 /// Whether a write was refused because its condition did not hold.
 fn is_refused(error: &impl ProvideErrorMetadata) -> bool {
     error.code() == Some("ConditionalCheckFailedException")
+}
+
+/// Whether a transaction was cancelled for what passes: somebody else was at
+/// the same rows, or there were too many writes at once, and nothing else is
+/// wrong. A reason is given for every item, `None` for those that are not to
+/// blame
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+fn is_passing(reasons: &[CancellationReason]) -> bool {
+    let codes = || reasons.iter().filter_map(CancellationReason::code);
+    let passes = |code| {
+        matches!(
+            code,
+            "ConditionalCheckFailed"
+                | "TransactionConflict"
+                | "ThrottlingError"
+                | "ProvisionedThroughputExceeded"
+        )
+    };
+    codes().any(passes) && codes().all(|code| code == "None" || passes(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(codes: &[&str], expected: bool) {
+        let reason = |code: &&str| CancellationReason::builder().code(*code).build();
+        let reasons: Vec<_> = codes.iter().map(reason).collect();
+        assert_eq!(is_passing(&reasons), expected, "{codes:?}");
+    }
+
+    #[test]
+    fn what_passes_is_told_from_what_is_wrong() {
+        check(&["ConditionalCheckFailed", "None"], true);
+        check(
+            &["TransactionConflict", "None", "TransactionConflict"],
+            true,
+        );
+        check(&["None", "ThrottlingError"], true);
+        check(
+            &["ProvisionedThroughputExceeded", "TransactionConflict"],
+            true,
+        );
+        check(&["None", "ValidationError"], false);
+        check(&["TransactionConflict", "ValidationError"], false);
+        check(&["ConditionalCheckFailed", "ValidationError"], false);
+        check(
+            &["ThrottlingError", "ItemCollectionSizeLimitExceeded"],
+            false,
+        );
+        check(&["ItemCollectionSizeLimitExceeded", "None"], false);
+        check(&["None", "None"], false);
+        check(&[], false);
+    }
 }

@@ -95,6 +95,8 @@ where
             book.settle_rest_as(Verdict::Cancelled);
         }
         let mut effort = Effort::default();
+        let begun_at = Instant::now();
+        let age_at_first = lease.notification_id.age_at(self.clock.now());
         let mut ending = None;
         let mut unreadable = None;
         let mut checkpoints = 0;
@@ -205,8 +207,9 @@ where
             }
             tokio::select! {
                 biased;
-                Some((ticket, tries, outcome)) = in_flight.next(), if !in_flight.is_empty() => {
-                    effort.note(outcome);
+                Some(ended) = in_flight.next(), if !in_flight.is_empty() => {
+                    let Ended { ticket, tries, outcome, latency, at } = ended;
+                    effort.note(outcome, latency, age_at_first.map(|age| age + (at - begun_at)));
                     if outcome == PushOutcome::TooLarge {
                         error!(bytes = payload.len(), "payload is too large (413): nobody gets it");
                     }
@@ -215,7 +218,7 @@ where
                     if is_first || !is_throttled {
                         self.pacer.note(is_throttled);
                     }
-                    match book.end(ticket, outcome, Instant::now(), fastrand::f64()) {
+                    match book.end(ticket, outcome, at, fastrand::f64()) {
                         Consequence::None => {}
                         Consequence::Forget(recipient) => {
                             if self.is_settled_in(&recipient) {
@@ -305,16 +308,33 @@ where
     }
 }
 
+/// An attempt that ended.
+struct Ended {
+    ticket: Ticket,
+    tries: Tries,
+    outcome: PushOutcome,
+    latency: Duration,
+    at: Instant,
+}
+
 async fn attempt<P: Pusher>(
     pusher: &P,
     ticket: Ticket,
     tries: Tries,
     connection: ConnectionId,
     payload: &Bytes,
-) -> (Ticket, Tries, PushOutcome) {
+) -> Ended {
+    let started_at = Instant::now();
     let outcome = pusher.push(&connection, payload).await;
+    let at = Instant::now();
     debug!(connection_id = %connection, ?tries, ?outcome, "push ended");
-    (ticket, tries, outcome)
+    Ended {
+        ticket,
+        tries,
+        outcome,
+        latency: at - started_at,
+        at,
+    }
 }
 
 async fn write<S: Ledger>(store: &S, lease: &Lease, entry: Entry) -> Result<(), LedgerError> {
@@ -328,18 +348,4 @@ async fn read<S: Audience>(
     limit: u32,
 ) -> Result<Page, StoreError> {
     store.page(&slice, after.as_ref(), limit).await
-}
-
-impl Effort {
-    fn note(&mut self, outcome: PushOutcome) {
-        match outcome {
-            PushOutcome::Throttled { .. } => self.throttled += 1,
-            PushOutcome::Transient { .. } => self.transient += 1,
-            PushOutcome::Accepted
-            | PushOutcome::Gone
-            | PushOutcome::TooLarge
-            | PushOutcome::Forbidden
-            | PushOutcome::Rejected { .. } => {}
-        }
-    }
 }

@@ -48,7 +48,12 @@ async fn the_same_request_has_the_same_answer_and_is_enqueued_once() {
     let first = publisher.publish(draft(), Some(&key("a"))).await.unwrap();
     tokio::time::advance(Duration::from_hours(23)).await;
     let again = publisher.publish(draft(), Some(&key("a"))).await.unwrap();
-    assert_eq!(again, first);
+    assert!(first.is_enqueued_now);
+    let before = Accepted {
+        is_enqueued_now: false,
+        ..first
+    };
+    assert_eq!(again, before);
     assert_eq!(publisher.queue.sent.take().len(), 1);
 }
 
@@ -79,13 +84,18 @@ async fn what_died_before_it_was_enqueued_is_enqueued_by_the_next_request() {
     assert!(matches!(died, Err(PublishError::Enqueue(_))));
 
     publisher.queue.is_broken.store(false, Ordering::Relaxed);
-    let answer = publisher.publish(draft(), Some(&key("a"))).await.unwrap();
+    let mut notification = publisher.accept(draft()).unwrap();
+    let trace = "Root=1-5759e988-bd862e3fe1be46a994272793".parse().ok();
+    notification.trace = trace;
+    let answer = publisher.send(notification, Some(&key("a"))).await.unwrap();
+    assert!(answer.is_enqueued_now);
     let sent = publisher.queue.sent.take();
     let [(Lane::Notifications, _, task)] = sent.as_slice() else {
         panic!("{sent:?}");
     };
     assert_eq!(task.notification_id, answer.id);
     assert!(task.frame.contains(&answer.id.to_string()));
+    assert_eq!(task.trace, trace, "of the request that enqueued it");
 }
 
 #[tokio::test(start_paused = true)]

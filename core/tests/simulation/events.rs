@@ -172,6 +172,7 @@ fn put(world: &World, state: &mut State, publish: Publish) -> NotificationId {
 
 fn task(notification: Notification) -> String {
     let task = Task {
+        trace: None,
         notification_id: notification.id,
         part: Part::root(),
         topic: notification.target.topic().cloned(),

@@ -145,8 +145,9 @@ async fn handle(client: &Client, message: &ReceivedMessage, deadline: Instant) -
         owner: &owner,
         batch_size: 1,
         deadline: world.clock.now() + remaining,
+        trace: None,
     };
-    let handled = worker.handle(&delivery).await;
+    let handled = worker.handle(&delivery).await.result;
     let mut state = world.state();
     match handled {
         Ok(_) => true,

@@ -9,9 +9,11 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::*;
+use crate::metrics::tests::{Written, recording};
 use crate::websocket::tests::event;
 
 const CONNECTED_AT: i64 = 1_700_000_000_000;
+const TRACE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
 const ID: &str = "TXzPWdnOjoECGjA=";
 
 /// A registry that can be slow to agree, or broken.
@@ -85,6 +87,8 @@ struct Stage {
     message: Message<Awkward, MemoryStore, MemoryQueues>,
     /// What the authorizer said.
     authorizer: Value,
+    /// What was told.
+    written: Written,
 }
 
 impl Stage {
@@ -100,6 +104,7 @@ impl Stage {
             topics: vec!["stocks/AAPL".parse().unwrap()],
         };
         store.open(&connection).await.unwrap();
+        let (metrics, written) = recording(clock);
         Self {
             message: Message {
                 registry: Awkward {
@@ -119,8 +124,10 @@ impl Stage {
                 subscribers: Subscribers::Jwt,
                 max_topics: 3,
                 messages_per_minute: 2,
+                metrics,
             },
             authorizer: json!({"principalId": "u1", "userId": "u1", "topics": "stocks/* news"}),
+            written,
         }
     }
 
@@ -133,7 +140,11 @@ impl Stage {
             "authorizer": self.authorizer,
         });
         event.request_context = serde_json::from_value(context).unwrap();
-        let response = self.message.handle(&event).await.unwrap();
+        let response = self
+            .message
+            .handle(&event, TRACE.parse().ok())
+            .await
+            .unwrap();
         assert_eq!(response.status_code, 200);
         serde_json::from_slice(&response.body.unwrap()).unwrap()
     }
@@ -303,6 +314,9 @@ async fn a_message_goes_to_everyone_up_to_the_rate() {
         panic!("{queued:?}");
     };
     assert_eq!(answer["id"], task.notification_id.to_string());
+    assert_eq!(task.trace.unwrap().to_string(), TRACE);
+    let told = json!({"NotificationsAccepted": 1, "notification_id": answer["id"]});
+    assert_eq!(stage.written.take_figures(), told);
     let frame: Value = serde_json::from_str(&task.frame).unwrap();
     assert_eq!(frame["type"], "message.sent");
     let data = json!({"message": message, "connectionId": ID, "userId": "u1"});
@@ -319,6 +333,24 @@ async fn a_message_goes_to_everyone_up_to_the_rate() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_could_not_be_sent_is_told() {
+    let mut stage = Stage::new().await;
+    stage.message.registry.is_broken = true;
+    assert_eq!(stage.refusal_of(send(&json!(1))).await, "unavailable");
+    let told = json!({"PublishesUnavailable": 1});
+    assert_eq!(stage.written.take_figures(), told);
+    assert_eq!(
+        stage.refusal_of(json!({"action": "whoami"})).await,
+        "unavailable"
+    );
+    assert_eq!(
+        stage.written.take(),
+        [Value::Null; 0],
+        "nothing was published"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_would_not_be_pushed_is_refused() {
     let stage = Stage::new().await;
     let large = json!("x".repeat(1_024));
@@ -326,6 +358,7 @@ async fn a_message_that_would_not_be_pushed_is_refused() {
         assert_eq!(stage.refusal_of(send(&large)).await, "too_large");
     }
     assert!(stage.message.publisher.queue.take().is_empty());
+    assert_eq!(stage.written.take(), [Value::Null; 0]);
     let answer = stage.answer_to(send(&json!("small"))).await;
     assert_eq!(answer["type"], "sent", "the large ones are not counted");
 }

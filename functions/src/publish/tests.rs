@@ -15,6 +15,7 @@ use super::*;
 
 mod cancelling;
 mod in_time;
+mod told;
 
 const ORDER: &str = r#"{"bookId":123,"title":"The Pragmatic Programmer","quantity":1}"#;
 const NOTIFICATION: &str = r#"{"type":"score","data":{"home":1},"target":{"topic":"match/7"}}"#;
@@ -74,7 +75,7 @@ impl Sending<'_> {
             headers,
         } = self;
         let request = request_of(method, path, &headers, body);
-        let response = api.publish.handle(&request).await;
+        let response = api.publish.handle(&request, None).await;
         let body = body_of(&response);
         (response.status_code, response.headers, body)
     }
@@ -118,6 +119,7 @@ impl Api {
                 sockets: OneSocket(Arc::new(Mutex::new(Some(socket)))),
                 callers: Callers::Anyone,
                 origins: None,
+                metrics: Metrics::new(None, clock),
             },
         }
     }

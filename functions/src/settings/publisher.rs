@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use fanout_core::aws::dynamodb;
-use fanout_core::settings::{InvalidConfiguration, Reader};
+use fanout_core::settings::Reader;
 
 use super::token::Publishers;
 use super::{Publishing, management_endpoint, store};
@@ -26,15 +26,14 @@ pub struct Publish {
 
 impl Publish {
     /// Reads the settings.
-    pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
-        let settings = Self {
-            store: store(&mut read),
-            publishing: Publishing::read(&mut read),
-            management_endpoint: management_endpoint(&mut read),
-            publishers: Publishers::read(&mut read),
-            origins: origins(&mut read),
-        };
-        read.finish(settings)
+    pub fn read(read: &mut Reader) -> Self {
+        Self {
+            store: store(read),
+            publishing: Publishing::read(read),
+            management_endpoint: management_endpoint(read),
+            publishers: Publishers::read(read),
+            origins: origins(read),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanout_core::aws::dynamodb;
-use fanout_core::settings::{InvalidConfiguration, Reader};
+use fanout_core::settings::Reader;
 
 use super::token::{self, Subscribers};
 use super::{Publishing, max_topics, store};
@@ -60,54 +60,52 @@ pub struct Message {
 
 impl Authorizer {
     /// Reads the settings.
-    pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
-        let subscribers = Subscribers::read(&mut read);
+    pub fn read(read: &mut Reader) -> Self {
+        let subscribers = Subscribers::read(read);
         let token = match subscribers {
-            Subscribers::Jwt => Some(token::token(&mut read)),
+            Subscribers::Jwt => Some(token::token(read)),
             Subscribers::Anyone => None,
         };
-        read.finish(Self { subscribers, token })
+        Self { subscribers, token }
     }
 }
 
 impl Connect {
     /// Reads the settings.
-    pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
+    pub fn read(read: &mut Reader) -> Self {
         let lifetime = read.number(
             "CONNECTION_LIFETIME_SECONDS",
             DEFAULT_CONNECTION_LIFETIME_SECONDS,
             1..=DAY_SECONDS,
         );
-        let settings = Self {
-            subscribers: Subscribers::read(&mut read),
-            store: store(&mut read),
+        Self {
+            subscribers: Subscribers::read(read),
+            store: store(read),
             topics_required: read.flag("TOPICS_REQUIRED", false),
             topics_parameter: read
                 .optional_text("TOPICS_PARAMETER")
                 .unwrap_or_else(|| "topics".to_owned()),
-            max_topics: max_topics(&mut read),
+            max_topics: max_topics(read),
             connection_lifetime: Duration::from_secs(lifetime),
-        };
-        read.finish(settings)
+        }
     }
 }
 
 impl Message {
     /// Reads the settings.
-    pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
-        let subscribers = Subscribers::read(&mut read);
+    pub fn read(read: &mut Reader) -> Self {
+        let subscribers = Subscribers::read(read);
         let per_minute = match subscribers {
             Subscribers::Jwt => 0,
             Subscribers::Anyone => DEFAULT_MESSAGES_PER_MINUTE_OF_ANYONE,
         };
-        let settings = Self {
-            store: store(&mut read),
-            publishing: Publishing::read(&mut read),
+        Self {
+            store: store(read),
+            publishing: Publishing::read(read),
             subscribers,
-            max_topics: max_topics(&mut read),
+            max_topics: max_topics(read),
             messages_per_minute: read.number("SENDMESSAGE_PER_MINUTE", per_minute, 0..=60_000),
-        };
-        read.finish(settings)
+        }
     }
 }
 
@@ -124,7 +122,9 @@ mod tests {
         ];
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment = needed.iter().chain(changes).map(own).collect();
-        Message::read(Reader::new(environment)).map_err(|problem| problem.to_string())
+        let mut read = Reader::new(environment);
+        let settings = Message::read(&mut read);
+        read.finish(settings).map_err(|problem| problem.to_string())
     }
 
     #[test]

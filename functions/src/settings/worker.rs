@@ -8,7 +8,7 @@ use fanout_core::aws::dynamodb;
 use fanout_core::fanout::pacer::Share;
 use fanout_core::fanout::{self, retry};
 use fanout_core::queue::Lane;
-use fanout_core::settings::{InvalidConfiguration, Reader};
+use fanout_core::settings::Reader;
 use fanout_core::worker;
 
 use super::{management_endpoint, store};
@@ -33,14 +33,14 @@ pub struct Worker {
 
 impl Worker {
     /// Reads the settings.
-    pub fn read(mut read: Reader) -> Result<Self, InvalidConfiguration> {
-        let store = store(&mut read);
+    pub fn read(read: &mut Reader) -> Self {
+        let store = store(read);
         let queues = BTreeMap::from([
             (Lane::Notifications, read.text("NOTIFICATIONS_QUEUE_URL")),
             (Lane::Slices, read.text("SLICES_QUEUE_URL")),
             (Lane::DeadLetters, read.text("DEAD_LETTER_QUEUE_URL")),
         ]);
-        let management_endpoint = management_endpoint(&mut read);
+        let management_endpoint = management_endpoint(read);
         let push_timeout = read.milliseconds("PUSH_TIMEOUT_MS", 3_000, 100..=29_000);
         let deadline_margin = read.milliseconds("DEADLINE_MARGIN_MS", 6_000, 200..=60_000);
         let last_word = worker::last_word(deadline_margin);
@@ -52,7 +52,7 @@ impl Worker {
             )
         });
         let max_in_flight = read.number("MAX_IN_FLIGHT", 256, 1..=900);
-        let settings = Self {
+        Self {
             share: Share {
                 rate: read.positive("PUSH_RATE_PER_SECOND"),
                 burst: NonZeroU32::new(read.number("PUSH_BURST", 100, 1..=u32::MAX))
@@ -82,8 +82,7 @@ impl Worker {
             queues,
             management_endpoint,
             push_timeout,
-        };
-        read.finish(settings)
+        }
     }
 }
 
@@ -105,7 +104,13 @@ mod tests {
     fn worker_with(changes: &[(&str, &str)]) -> Result<Worker, String> {
         let environment = WORKER.iter().chain(changes);
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Worker::read(Reader::new(environment.map(own).collect())).map_err(|e| e.to_string())
+        read(environment.map(own).collect())
+    }
+
+    fn read(environment: BTreeMap<String, String>) -> Result<Worker, String> {
+        let mut read = Reader::new(environment);
+        let settings = Worker::read(&mut read);
+        read.finish(settings).map_err(|problem| problem.to_string())
     }
 
     #[test]
@@ -134,9 +139,7 @@ mod tests {
 
     #[test]
     fn an_empty_environment_is_told_everything_that_is_missing() {
-        let problem = Worker::read(Reader::new(BTreeMap::new()))
-            .unwrap_err()
-            .to_string();
+        let problem = read(BTreeMap::new()).unwrap_err();
         for (name, _) in WORKER {
             assert!(
                 problem.contains(&format!("{name}: not set")),

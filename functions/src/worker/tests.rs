@@ -1,3 +1,4 @@
+use std::net::UdpSocket;
 use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +20,13 @@ use fanout_core::worker::Settings;
 use serde_json::json;
 
 use super::*;
+use crate::metrics::tests::{Written, recording};
+use crate::trace::tests::{arrived, daemon};
+
+/// The traces of messages, and of invocations.
+const MESSAGE: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+const INVOCATION: &str =
+    "Root=1-6553f100-0123456789abcdef01234567;Parent=00000000000000aa;Sampled=1";
 
 /// A gateway that answers by the connection's name.
 #[derive(Clone, Default)]
@@ -51,6 +59,10 @@ struct Bench {
     queue: MemoryQueues,
     gateway: Gateway,
     worker: Worker<MemoryStore, Gateway, MemoryQueues>,
+    observer: Observer,
+    written: Written,
+    /// Where segments arrive.
+    daemon: UdpSocket,
 }
 
 impl Bench {
@@ -103,12 +115,22 @@ impl Bench {
             deadline_margin: Duration::from_secs(1),
         };
         let worker = Worker::new(ports, queue.clone(), pacer, clock, settings);
+        let (metrics, written) = recording(clock);
+        let (sending, daemon) = daemon();
+        let observer = Observer {
+            metrics,
+            daemon: sending,
+            clock,
+        };
         Self {
             clock,
             store,
             queue,
             gateway,
             worker,
+            observer,
+            written,
+            daemon,
         }
     }
 
@@ -133,15 +155,15 @@ impl Bench {
     }
 
     async fn deliver_within(&self, milliseconds: i64, bodies: &[&str]) -> Vec<String> {
-        let record =
-            |(n, body): (usize, &&str)| json!({"messageId": format!("m{n}"), "body": body});
+        let record = |(n, body): (usize, &&str)| json!({"messageId": format!("m{n}"), "body": body, "attributes": {"AWSTraceHeader": MESSAGE}});
         let records: Vec<_> = bodies.iter().enumerate().map(record).collect();
         let batch = serde_json::from_value(json!({"Records": records})).unwrap();
         let mut context = Context::default();
         context.request_id = "request".to_owned();
+        context.xray_trace_id = Some(INVOCATION.to_owned());
         let deadline = self.clock.now().as_millisecond() + milliseconds;
         context.deadline = u64::try_from(deadline).unwrap();
-        let response = handle(&self.worker, &batch, &context).await;
+        let response = handle(&self.worker, &self.observer, &batch, &context).await;
         let failures = response.batch_item_failures.into_iter();
         failures.map(|failure| failure.item_identifier).collect()
     }
@@ -324,3 +346,5 @@ async fn a_large_audience_is_cut_into_slices_that_reach_everyone_once() {
     assert_eq!((standing.targeted, standing.pending), (50, 0));
     assert_eq!(standing.state, fanout_core::ledger::State::Done);
 }
+
+mod observed;

@@ -9,10 +9,10 @@ use aws_sdk_dynamodb::types::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::Store;
 use super::attributes::{
     Row, flag, key, milliseconds, read_flag, read_milliseconds, read_text, seconds, text,
 };
+use super::{Store, is_passing};
 use crate::aws::store_error;
 use crate::idempotency::{IdempotencyKey, KEPT_FOR};
 use crate::notification::Notification;
@@ -212,24 +212,11 @@ fn verdict_of(error: &TransactWriteItemsError) -> Verdict {
     }
 }
 
-/// A reason is given for every item, `None` for those that are not to blame
-/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
 fn verdict_of_reasons(reasons: &[CancellationReason]) -> Verdict {
     if let Some(row) = reasons.iter().find_map(CancellationReason::item) {
-        return Verdict::Taken(row.clone());
-    }
-    let codes = || reasons.iter().filter_map(CancellationReason::code);
-    let is_temporary = |code| {
-        matches!(
-            code,
-            // The first of these without a row: it was deleted meanwhile.
-            "ConditionalCheckFailed"
-                | "TransactionConflict"
-                | "ThrottlingError"
-                | "ProvisionedThroughputExceeded"
-        )
-    };
-    if codes().any(is_temporary) && codes().all(|code| code == "None" || is_temporary(code)) {
+        Verdict::Taken(row.clone())
+    } else if is_passing(reasons) {
+        // A condition that failed without a row: it was deleted meanwhile.
         Verdict::Temporary
     } else {
         Verdict::Permanent
@@ -245,35 +232,6 @@ fn row_key(of: &IdempotencyKey) -> Row {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(codes: &[&str], expected: &Verdict) {
-        let reason = |code: &&str| CancellationReason::builder().code(*code).build();
-        let reasons: Vec<_> = codes.iter().map(reason).collect();
-        assert_eq!(&verdict_of_reasons(&reasons), expected, "{codes:?}");
-    }
-
-    #[test]
-    fn what_may_go_well_in_a_moment_is_told_from_what_will_not() {
-        check(&["ConditionalCheckFailed", "None"], &Verdict::Temporary);
-        check(&["TransactionConflict", "None"], &Verdict::Temporary);
-        check(&["None", "ThrottlingError"], &Verdict::Temporary);
-        check(
-            &["ProvisionedThroughputExceeded", "TransactionConflict"],
-            &Verdict::Temporary,
-        );
-        check(&["None", "ValidationError"], &Verdict::Permanent);
-        check(
-            &["TransactionConflict", "ValidationError"],
-            &Verdict::Permanent,
-        );
-        check(
-            &["ItemCollectionSizeLimitExceeded", "None"],
-            &Verdict::Permanent,
-        );
-        check(&["None", "None"], &Verdict::Permanent);
-        check(&[], &Verdict::Permanent);
-    }
-
     #[test]
     fn a_row_that_is_there_says_that_the_key_is_taken() {
         let row = key([("notificationId", "idempotency#1")]);
@@ -286,5 +244,14 @@ mod tests {
             .build();
         let verdict = verdict_of_reasons(&[taken, other]);
         assert_eq!(verdict, Verdict::Taken(row));
+    }
+
+    #[test]
+    fn a_row_that_was_deleted_meanwhile_leaves_the_key_free() {
+        let reason = |code: &str| CancellationReason::builder().code(code).build();
+        let without_row = [reason("ConditionalCheckFailed"), reason("None")];
+        assert_eq!(verdict_of_reasons(&without_row), Verdict::Temporary);
+        let wrong = [reason("ConditionalCheckFailed"), reason("ValidationError")];
+        assert_eq!(verdict_of_reasons(&wrong), Verdict::Permanent);
     }
 }

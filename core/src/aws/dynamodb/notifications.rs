@@ -147,6 +147,7 @@ fn notification_of(id: NotificationId, row: &Row) -> Option<Notification> {
         target: serde_json::from_str(read_text(row, "target")?).ok()?,
         frame: read_text(row, "frame")?.to_owned(),
         expires_at: read_milliseconds(row, "staleAt"),
+        trace: None,
     })
 }
 

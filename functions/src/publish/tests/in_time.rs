@@ -50,6 +50,7 @@ fn publish(takes: Duration) -> Publish<MemoryStore, Slow, Silent> {
         sockets: Silent,
         callers: Callers::Anyone,
         origins: None,
+        metrics: Metrics::new(None, clock),
     }
 }
 
@@ -64,7 +65,7 @@ async fn batch(
     let headers = json!({"content-type": "application/json"});
     let request = request_of("POST", "/notifications:batch", &headers, &body);
     let started = Instant::now();
-    let response = publish.handle(&request).await;
+    let response = publish.handle(&request, None).await;
     assert_eq!(response.status_code, 207);
     let body = body_of(&response);
     let results = body["results"].as_array().unwrap();
@@ -87,7 +88,7 @@ async fn a_request_that_takes_too_long_is_unavailable() {
     for method in ["GET", "DELETE"] {
         let started = Instant::now();
         let request = request_of(method, "/connections/TXzPWdnOjoECGjA%3D", &json!({}), "");
-        let response = publish.handle(&request).await;
+        let response = publish.handle(&request, None).await;
         let problem = body_of(&response);
         assert_eq!(
             (response.status_code, &problem["code"]),

@@ -1,7 +1,6 @@
 //! The two APIs of one account, ready to be served.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpListener;
@@ -126,14 +125,15 @@ impl<I: Integration> Shared<I> {
         }
     }
 
-    /// Invokes a function of the HTTP API.
+    /// Invokes a function of the HTTP API, under the trace of the request.
     pub(crate) async fn invoke_http(
         &self,
         function: &str,
         event: Bytes,
+        trace: &str,
     ) -> Result<Bytes, IntegrationError> {
-        self.invoke(function, event, self.settings.http_integration_timeout)
-            .await
+        let timeout = self.settings.http_integration_timeout;
+        invoke_within(&self.integration, function, event, Some(trace), timeout).await
     }
 
     /// Invokes a function of the WebSocket API.
@@ -142,16 +142,7 @@ impl<I: Integration> Shared<I> {
         function: &str,
         event: Bytes,
     ) -> Result<Bytes, IntegrationError> {
-        self.invoke(function, event, self.settings.websocket_integration_timeout)
-            .await
-    }
-
-    async fn invoke(
-        &self,
-        function: &str,
-        event: Bytes,
-        timeout: Duration,
-    ) -> Result<Bytes, IntegrationError> {
-        invoke_within(&self.integration, function, event, timeout).await
+        let timeout = self.settings.websocket_integration_timeout;
+        invoke_within(&self.integration, function, event, None, timeout).await
     }
 }

@@ -3,6 +3,7 @@
 mod event;
 mod response;
 mod routes;
+mod trace;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -66,7 +67,7 @@ impl<I: Integration> HttpFront<I> {
         &self,
         peer: SocketAddr,
         request_id: &str,
-        head: &request::Parts,
+        head: &mut request::Parts,
         body: &mut Incoming,
     ) -> Reply {
         let shared = &*self.shared;
@@ -88,6 +89,7 @@ impl<I: Integration> HttpFront<I> {
                 return reply::message(StatusCode::BAD_REQUEST, "Bad Request");
             }
         };
+        let trace = trace::of(&mut head.headers, shared.clock.now());
         let event = event::Received {
             head,
             body: &body,
@@ -96,7 +98,9 @@ impl<I: Integration> HttpFront<I> {
             at: shared.clock.now(),
         }
         .event(&shared.settings, &matched);
-        let outcome = shared.invoke_http(&matched.route.function, event).await;
+        let outcome = shared
+            .invoke_http(&matched.route.function, event, &trace)
+            .await;
         answer(outcome)
     }
 }
@@ -111,8 +115,8 @@ impl<I: Integration> Front for HttpFront<I> {
             return serve_static(fixed);
         }
         let request_id = ids::request_id();
-        let (head, mut body) = request.into_parts();
-        let mut reply = self.route(peer, &request_id, &head, &mut body).await;
+        let (mut head, mut body) = request.into_parts();
+        let mut reply = self.route(peer, &request_id, &mut head, &mut body).await;
         // A refusal may come before the body has been read.
         body::discard(&mut body).await;
         reply::set(&mut reply, REQUEST_ID, &request_id);

@@ -7,7 +7,8 @@ use bytes::Bytes;
 /// Invokes functions on behalf of the gateway.
 pub trait Integration: Clone + Send + Sync + 'static {
     /// Invokes `function` with `event`, a JSON document, and returns what the
-    /// function returned.
+    /// function returned. `trace` is the request's tracing header, where it has
+    /// one.
     ///
     /// # Cancel safety
     ///
@@ -18,6 +19,7 @@ pub trait Integration: Clone + Send + Sync + 'static {
         &self,
         function: &str,
         event: Bytes,
+        trace: Option<&str>,
     ) -> impl Future<Output = Result<Bytes, IntegrationError>> + Send;
 }
 
@@ -44,9 +46,10 @@ pub(crate) async fn invoke_within<I: Integration>(
     integration: &I,
     function: &str,
     event: Bytes,
+    trace: Option<&str>,
     timeout: Duration,
 ) -> Result<Bytes, IntegrationError> {
-    let invocation = integration.invoke(function, event);
+    let invocation = integration.invoke(function, event, trace);
     let outcome = tokio::time::timeout(timeout, invocation)
         .await
         .unwrap_or(Err(IntegrationError::TimedOut));

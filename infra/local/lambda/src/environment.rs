@@ -3,6 +3,7 @@
 mod log;
 pub(crate) mod process;
 mod runtime_api;
+mod trace;
 
 use std::net::Ipv4Addr;
 use std::process::ExitStatus;

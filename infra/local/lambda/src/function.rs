@@ -44,6 +44,8 @@ pub(crate) struct Function {
 pub(crate) struct Invocation {
     pub(crate) request_id: String,
     pub(crate) payload: Bytes,
+    /// The tracing header that it came with.
+    pub(crate) trace: Option<String>,
     /// Whether an environment was started for it, there being no idle one.
     pub(crate) has_started_environment: bool,
     answer: oneshot::Sender<Result<Bytes, InvokeError>>,
@@ -107,27 +109,30 @@ impl Function {
             TryAcquireError::NoPermits => InvokeError::Throttled,
             TryAcquireError::Closed => InvokeError::ShuttingDown,
         })?;
-        self.invoke_with(permit, payload).await
+        self.invoke_with(permit, payload, None).await
     }
 
     pub(crate) async fn invoke_in_turn(
         self: &Arc<Self>,
         payload: Bytes,
+        trace: Option<&str>,
     ) -> Result<Bytes, InvokeError> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         let permit = permit.map_err(|_closed| InvokeError::ShuttingDown)?;
-        self.invoke_with(permit, payload).await
+        self.invoke_with(permit, payload, trace).await
     }
 
     async fn invoke_with(
         self: &Arc<Self>,
         permit: OwnedSemaphorePermit,
         payload: Bytes,
+        trace: Option<&str>,
     ) -> Result<Bytes, InvokeError> {
         let (answer, answered) = oneshot::channel();
         self.dispatch(Invocation {
             request_id: Uuid::new_v4().to_string(),
             payload,
+            trace: trace.map(ToOwned::to_owned),
             has_started_environment: false,
             answer,
             permit,

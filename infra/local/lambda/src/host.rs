@@ -99,7 +99,8 @@ impl Lambda {
     }
 
     /// Invokes a function as soon as its reserved concurrency allows, first
-    /// come, first served.
+    /// come, first served. It goes on under `trace`, a tracing header, where
+    /// there is one.
     ///
     /// This is for callers that would not meet the limit on AWS: there a
     /// thousand environments would serve a thousand of them at once, and one
@@ -112,9 +113,10 @@ impl Lambda {
         &self,
         function: &str,
         payload: Bytes,
+        trace: Option<&str>,
     ) -> Result<Bytes, InvokeError> {
         let function = self.accept(function, &payload)?;
-        function.invoke_in_turn(payload).await
+        function.invoke_in_turn(payload, trace).await
     }
 
     /// Starts one environment ahead of the first event, unless there is one,

@@ -10,8 +10,13 @@ use fanout_local_lambda::{InvokeError, Lambda};
 pub(super) struct InTurn(pub(super) Lambda);
 
 impl Integration for InTurn {
-    async fn invoke(&self, function: &str, event: Bytes) -> Result<Bytes, IntegrationError> {
-        let answer = self.0.invoke_in_turn(function, event).await;
+    async fn invoke(
+        &self,
+        function: &str,
+        event: Bytes,
+        trace: Option<&str>,
+    ) -> Result<Bytes, IntegrationError> {
+        let answer = self.0.invoke_in_turn(function, event, trace).await;
         answer.map_err(|error| match error {
             InvokeError::Throttled => IntegrationError::Throttled,
             InvokeError::TimedOut { .. } => IntegrationError::TimedOut,

@@ -21,3 +21,4 @@ mod scale;
 mod stack;
 mod subscriptions;
 mod suite;
+mod tracing;

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{CancellationReason, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem, Update};
 
-use super::super::Store;
 use super::super::attributes::{key, milliseconds, number};
+use super::super::{Store, is_passing};
 use super::{CHANGES, set_of};
 use crate::aws::store_error;
 use crate::connection::Connection;
@@ -59,7 +59,7 @@ impl Store {
         };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled))
-                if is_stale(canceled.cancellation_reasons()) =>
+                if is_passing(canceled.cancellation_reasons()) =>
             {
                 Ok(Relistened::Stale)
             }
@@ -91,52 +91,5 @@ impl Store {
             }
         }
         row.build().map_err(store_error(RELISTEN))
-    }
-}
-
-/// Whether a transaction was canceled for what passes: what somebody else did,
-/// or too many writes at once, and nothing else is wrong. A reason is given for
-/// every item, `None` for the others.
-fn is_stale(reasons: &[CancellationReason]) -> bool {
-    let codes = || reasons.iter().filter_map(CancellationReason::code);
-    let passes = |code| {
-        matches!(
-            code,
-            "ConditionalCheckFailed"
-                | "TransactionConflict"
-                | "ThrottlingError"
-                | "ProvisionedThroughputExceeded"
-        )
-    };
-    codes().any(passes) && codes().all(|code| code == "None" || passes(code))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(codes: &[&str], expected: bool) {
-        let reason = |code: &&str| CancellationReason::builder().code(*code).build();
-        let reasons: Vec<_> = codes.iter().map(reason).collect();
-        assert_eq!(is_stale(&reasons), expected, "{codes:?}");
-    }
-
-    #[test]
-    fn what_passes_is_told_from_what_is_wrong() {
-        check(&["ConditionalCheckFailed", "None"], true);
-        check(
-            &["TransactionConflict", "None", "TransactionConflict"],
-            true,
-        );
-        check(&["None", "ThrottlingError"], true);
-        check(&["ProvisionedThroughputExceeded", "None"], true);
-        check(&["ConditionalCheckFailed", "ValidationError"], false);
-        check(
-            &["ThrottlingError", "ItemCollectionSizeLimitExceeded"],
-            false,
-        );
-        check(&["None"], false);
-        check(&[], false);
     }
 }

@@ -57,8 +57,16 @@ impl Functions {
 }
 
 impl Integration for Functions {
-    async fn invoke(&self, function: &str, event: Bytes) -> Result<Bytes, IntegrationError> {
+    async fn invoke(
+        &self,
+        function: &str,
+        event: Bytes,
+        trace: Option<&str>,
+    ) -> Result<Bytes, IntegrationError> {
         let event: Value = serde_json::from_slice(&event).unwrap();
+        if let Some(trace) = trace {
+            assert_eq!(event["headers"]["x-amzn-trace-id"], trace);
+        }
         let _ = self.seen.send((function.to_owned(), event.clone()));
         let body = self.bodies.lock().unwrap().get(function).cloned();
         let outcome = match body {

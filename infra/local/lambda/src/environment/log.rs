@@ -52,14 +52,23 @@ fn emit(function: &str, environment: u64, line: &str, plain: Level) {
 }
 
 /// Makes `target: message key=value …` of a line that `tracing-subscriber`'s
-/// JSON format wrote; leaves any other line as it is, at `plain`.
+/// JSON format wrote, with the fields of its innermost span behind its own;
+/// leaves any other line as it is, at `plain`, and metrics in the embedded
+/// format, which here nobody reads, at DEBUG.
 fn readable(line: &str, plain: Level) -> (Level, String) {
     let Ok(Value::Object(mut event)) = serde_json::from_str(line) else {
         return (plain, line.to_owned());
     };
+    if event.contains_key("_aws") {
+        return (Level::DEBUG, line.to_owned());
+    }
     let level = event.get("level").and_then(Value::as_str);
     let Some(level) = level.and_then(|level| level.parse().ok()) else {
         return (plain, line.to_owned());
+    };
+    let span = match event.remove("span") {
+        Some(Value::Object(span)) => span,
+        _ => Map::new(),
     };
     let mut words = Vec::new();
     if let Some(target) = event.get("target").and_then(Value::as_str) {
@@ -76,6 +85,12 @@ fn readable(line: &str, plain: Level) -> (Level, String) {
     }
     let others = fields.iter().filter(|(name, _)| *name != "message");
     words.extend(others.map(|(name, value)| format!("{name}={value}")));
+    // The runtime's span is around everything, and says what the host knows.
+    let is_runtimes = span.contains_key("requestId");
+    let inherited = span
+        .iter()
+        .filter(|(name, _)| !is_runtimes && *name != "name" && !fields.contains_key(name.as_str()));
+    words.extend(inherited.map(|(name, value)| format!("{name}={value}")));
     (level, words.join(" "))
 }
 
@@ -120,6 +135,30 @@ mod tests {
             Level::DEBUG,
             "bare",
         );
+    }
+
+    #[test]
+    fn a_line_has_what_its_span_says_and_it_does_not() {
+        check(
+            r#"{"level":"INFO","fields":{"message":"ended","part":"root"},"target":"t","span":{"name":"task","part":"root","trace_id":"1-a-b"},"spans":[]}"#,
+            Level::INFO,
+            r#"t: ended part="root" trace_id="1-a-b""#,
+        );
+        check(
+            r#"{"level":"INFO","fields":{"message":"ended"},"span":{"name":"Lambda runtime invoke","requestId":"1"}}"#,
+            Level::INFO,
+            "ended",
+        );
+    }
+
+    #[test]
+    fn metrics_are_for_who_looks_closely() {
+        for metrics in [
+            r#"{"_aws":{"Timestamp":0,"CloudWatchMetrics":[]},"Pushes":3}"#,
+            r#"{"_aws":7,"level":"ERROR"}"#,
+        ] {
+            check(metrics, Level::DEBUG, metrics);
+        }
     }
 
     #[test]

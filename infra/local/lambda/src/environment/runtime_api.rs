@@ -19,8 +19,8 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use uuid::Uuid;
 
+use super::trace;
 use crate::MAX_RESPONSE_BYTES;
 use crate::error::InvokeError;
 use crate::function::{Function, Invocation};
@@ -97,16 +97,11 @@ impl Event {
     pub(crate) fn new(function: &Function, invocation: &Invocation, deadline: Instant) -> Self {
         let now = since_epoch();
         let deadline = now + deadline.saturating_duration_since(Instant::now());
-        let trace = Uuid::new_v4().as_u128();
-        let (epoch_seconds, root) = (now.as_secs(), trace >> 32);
-        let parent = Uuid::new_v4().as_u128() >> 64;
         Self {
             request_id: invocation.request_id.clone(),
             deadline_ms: deadline.as_millis(),
             function_arn: function.arn(),
-            trace_id: format!(
-                "Root=1-{epoch_seconds:08x}-{root:024x};Parent={parent:016x};Sampled=0"
-            ),
+            trace_id: trace::of_invocation(function, invocation.trace.as_deref(), now),
             payload: invocation.payload.clone(),
         }
     }

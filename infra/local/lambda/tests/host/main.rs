@@ -156,7 +156,7 @@ async fn callers_that_give_up_leave_the_line_to_those_who_wait() {
         let lambda = lambda.clone();
         async move {
             let event = event.to_string().into();
-            lambda.invoke_in_turn("function", event).await
+            lambda.invoke_in_turn("function", event, None).await
         }
     };
     // The first is invoked and the others stand in line when they give up.

@@ -95,6 +95,13 @@ impl Process {
         }
     }
 
+    /// Returns the lines with this text that have been logged by now.
+    pub(crate) fn lines_with(&self, text: &str) -> Vec<String> {
+        let log = self.log.lock().unwrap();
+        let found = log.iter().filter(|line| line.contains(text));
+        found.cloned().collect()
+    }
+
     /// Whether a line with this text has been logged by now.
     pub(crate) fn has_logged(&self, text: &str) -> bool {
         let log = self.log.lock().unwrap();

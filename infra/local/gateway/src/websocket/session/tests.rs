@@ -28,7 +28,12 @@ struct Slow {
 }
 
 impl Integration for Slow {
-    async fn invoke(&self, _: &str, event: Bytes) -> Result<Bytes, IntegrationError> {
+    async fn invoke(
+        &self,
+        _: &str,
+        event: Bytes,
+        _: Option<&str>,
+    ) -> Result<Bytes, IntegrationError> {
         let event: Value = serde_json::from_slice(&event).unwrap();
         let body = event["body"].as_str().unwrap().to_owned();
         let begun = (self.started.elapsed(), body);

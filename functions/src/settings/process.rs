@@ -1,0 +1,99 @@
+//! Settings of every function's process, whatever it does.
+
+use std::net::SocketAddr;
+
+use fanout_core::settings::Reader;
+use tracing_subscriber::EnvFilter;
+
+/// The longest name of a namespace
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>).
+const LONGEST_NAMESPACE: usize = 255;
+
+/// What every function reads beside its own settings.
+#[derive(Debug)]
+pub struct Process {
+    /// `LOG_LEVEL`: which lines are logged.
+    pub log_filter: EnvFilter,
+    /// `METRICS_NAMESPACE`: under which namespace of CloudWatch metrics are
+    /// published; without one there are none.
+    pub metrics_namespace: Option<String>,
+    /// `AWS_XRAY_DAEMON_ADDRESS`, as Lambda sets it: where segments of traces
+    /// are sent. Without one, or with one that is not understood, none are.
+    pub xray_daemon: Option<SocketAddr>,
+}
+
+impl Process {
+    /// Reads the settings.
+    pub fn read(read: &mut Reader) -> Self {
+        Self {
+            log_filter: log_filter(read),
+            metrics_namespace: metrics_namespace(read),
+            xray_daemon: read
+                .optional_text("AWS_XRAY_DAEMON_ADDRESS")
+                .and_then(|address| address.parse().ok()),
+        }
+    }
+}
+
+fn log_filter(read: &mut Reader) -> EnvFilter {
+    let text = read.optional_text("LOG_LEVEL");
+    let filter = EnvFilter::try_new(text.as_deref().unwrap_or("info"));
+    filter.unwrap_or_else(|_| {
+        read.require(false, || {
+            "LOG_LEVEL: expected a filter such as info or fanout_core=debug,warn".to_owned()
+        });
+        EnvFilter::new("info")
+    })
+}
+
+fn metrics_namespace(read: &mut Reader) -> Option<String> {
+    let namespace = read.optional_text("METRICS_NAMESPACE")?;
+    read.require(is_namespace(&namespace), || {
+        format!(
+            "METRICS_NAMESPACE: expected at most {LONGEST_NAMESPACE} letters, digits and \
+             . - _ / #, and not AWS/ before them, got {namespace:?}"
+        )
+    });
+    Some(namespace)
+}
+
+/// Whether CloudWatch takes a namespace of this name from a customer.
+fn is_namespace(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#".contains(&byte);
+    text.len() <= LONGEST_NAMESPACE && !text.starts_with("AWS/") && text.bytes().all(is_allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn read(name: &str, value: &str) -> Result<Process, String> {
+        let environment = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let mut read = Reader::new(environment);
+        let settings = Process::read(&mut read);
+        read.finish(settings).map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn metrics_are_off_until_they_have_a_namespace() {
+        assert_eq!(read("OTHER", "a").unwrap().metrics_namespace, None);
+        let namespace = read("METRICS_NAMESPACE", "Fanout/prod").unwrap();
+        assert_eq!(namespace.metrics_namespace.as_deref(), Some("Fanout/prod"));
+        for wrong in ["AWS/Lambda", "a b", "a\n", &"a".repeat(256)] {
+            let problem = read("METRICS_NAMESPACE", wrong).unwrap_err();
+            assert!(problem.contains("METRICS_NAMESPACE: expected"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_is_none_is_told() {
+        assert!(read("LOG_LEVEL", "fanout_core=debug,warn").is_ok());
+        let problem = read("LOG_LEVEL", "fanout_core=loud").unwrap_err();
+        assert!(
+            problem.contains("LOG_LEVEL: expected a filter"),
+            "{problem}"
+        );
+    }
+}
