@@ -9,7 +9,7 @@ import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 
 import type { Code } from './code.js';
-import { explain } from './nag.js';
+import { explain, shown } from './nag.js';
 import type { Settings } from './settings.js';
 
 /** What one function is and may do. */
@@ -49,7 +49,7 @@ export class RustFunction extends Construct {
       description: `What ${binary} may do`,
     });
     this.logGroup.grantWrite(this.role);
-    explain(this.role, 'IAM5', 'X-Ray knows no resources: its two actions are for all or none. Everything else is by name.');
+    explain(this.role, 'IAM5[Resource::*]', 'X-Ray knows no resources: its two actions are for all or none.');
     this.function = new lambda.Function(this, 'Function', {
       description: props.description,
       code: props.code.of(binary),
@@ -90,22 +90,16 @@ export class RustFunction extends Construct {
 
   /** Lets it call the `@connections` API of one stage, by HTTP methods. */
   mayManageConnections(apiId: string, stage: string, ...methods: string[]): void {
-    const arn = (method: string) =>
-      Stack.of(this).formatArn({
-        service: 'execute-api',
-        resource: apiId,
-        resourceName: `${stage}/${method}/@connections/*`,
-      });
-    this.#allow(['execute-api:ManageConnections'], ...methods.map(arn));
-    explain(
-      this.role,
-      'IAM5',
-      'X-Ray knows no resources, and the ids of connections are not known beforehand: those of this stage, by method.',
-    );
+    for (const method of methods) {
+      const resourceName = `${stage}/${method}/@connections/*`;
+      const arn = Stack.of(this).formatArn({ service: 'execute-api', resource: apiId, resourceName });
+      this.#allow(['execute-api:ManageConnections'], arn);
+      explain(this.role, `IAM5[Resource::${shown(this, arn)}]`, 'The ids of connections are not known beforehand: all of this stage.');
+    }
   }
 
-  #allow(actions: string[], ...resources: string[]): void {
-    this.role.addToPolicy(new iam.PolicyStatement({ actions, resources }));
+  #allow(actions: string[], resource: string): void {
+    this.role.addToPolicy(new iam.PolicyStatement({ actions, resources: [resource] }));
   }
 }
 

@@ -138,7 +138,8 @@ export class WebSocketApi extends Construct {
       description: 'Lets API Gateway write logs in this Region',
       managedPolicies: [iam.ManagedPolicy.fromAwsManagedPolicyName('service-role/AmazonAPIGatewayPushToCloudWatchLogs')],
     });
-    explain(role, 'IAM4', 'API Gateway takes the account’s role only with these permissions, for every API’s logs.');
+    const managed = 'Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs';
+    explain(role, `IAM4[${managed}]`, 'API Gateway takes the account’s role only with these permissions, for every API’s logs.');
     const account = new CfnAccount(this, 'Account', { cloudWatchRoleArn: role.roleArn });
     role.applyRemovalPolicy(RemovalPolicy.RETAIN);
     account.applyRemovalPolicy(RemovalPolicy.RETAIN);
