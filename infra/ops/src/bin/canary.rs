@@ -14,8 +14,9 @@ use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let settings = Settings::read(Reader::of_process())?;
-    let settings = &settings;
+    let mut reader = Reader::of_process();
+    let settings = Settings::read(&mut reader);
+    let settings = &reader.finish(settings)?;
     lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| handle(settings))).await
 }
 

@@ -82,4 +82,24 @@ mod tests {
         let metrics = &line["_aws"]["CloudWatchMetrics"][0]["Metrics"];
         assert_eq!(metrics.as_array().unwrap().len(), 1);
     }
+
+    #[test]
+    fn the_committed_catalogue_has_the_canarys_metrics() {
+        let committed = include_str!("../../../../functions/api/metrics.json");
+        let committed: Vec<Value> = serde_json::from_str(committed).unwrap();
+        let own = committed
+            .iter()
+            .filter(|metric| metric["functions"] == json!(["canary"]));
+        let own: Vec<_> = own
+            .map(|metric| json!({"Name": metric["name"], "Unit": metric["unit"]}))
+            .collect();
+        let flight = Flight {
+            id: "7".to_owned(),
+            accepted: Duration::ZERO,
+            arrived: Duration::ZERO,
+            closed: Duration::ZERO,
+        };
+        let line = line("Fanout/prod", at(), &Ok(flight));
+        assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Metrics"], json!(own));
+    }
 }

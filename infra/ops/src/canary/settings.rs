@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanout_core::settings::{InvalidConfiguration, Reader};
+use fanout_core::settings::Reader;
 use http::Uri;
 
 use super::token::{Signer, Tokens};
@@ -35,23 +35,15 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them.
-    pub fn read(mut reader: Reader) -> Result<Self, InvalidConfiguration> {
-        let ws = url(&mut reader, "CANARY_WS_URL", ["ws", "wss"]);
-        let publish = url(&mut reader, "CANARY_PUBLISH_URL", ["http", "https"]);
-        let patience = reader.milliseconds("CANARY_PATIENCE_MS", 10_000, 100..=300_000);
-        let tokens = tokens(&mut reader);
-        let metrics_namespace = reader.optional_text("METRICS_NAMESPACE");
-        reader.finish(Self {
-            ws,
-            publish,
-            patience,
-            tokens,
-            metrics_namespace,
-        })
+    /// Reads the settings; what is wrong with them, the reader tells at its end.
+    pub fn read(reader: &mut Reader) -> Self {
+        Self {
+            ws: url(reader, "CANARY_WS_URL", ["ws", "wss"]),
+            publish: url(reader, "CANARY_PUBLISH_URL", ["http", "https"]),
+            patience: reader.milliseconds("CANARY_PATIENCE_MS", 10_000, 100..=300_000),
+            tokens: tokens(reader),
+            metrics_namespace: reader.optional_text("METRICS_NAMESPACE"),
+        }
     }
 }
 
@@ -90,6 +82,11 @@ fn tokens(reader: &mut Reader) -> Tokens {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use fanout_core::settings::Need;
+    use serde_json::{Value, json};
+
     use super::*;
 
     const URLS: [(&str, &str); 2] = [
@@ -99,8 +96,38 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, String> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let reader = Reader::new(variables.iter().map(own).collect());
-        Settings::read(reader).map_err(|error| error.to_string())
+        let mut reader = Reader::new(variables.iter().map(own).collect());
+        let settings = Settings::read(&mut reader);
+        reader.finish(settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_committed_environment_is_what_the_canary_reads() {
+        let modes = [("CANARY_TOKEN", "t"), ("TOKEN_SECRET", "s")];
+        let mut read = BTreeMap::new();
+        for (name, value) in modes {
+            let mode = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+            let mut reader = Reader::new(mode);
+            let _settings = Settings::read(&mut reader);
+            read.extend(reader.asked().clone());
+        }
+        // Needed to sign a token alone.
+        read.insert("TOKEN_AUDIENCE".to_owned(), Need::Optional);
+        read.insert("TOKEN_ISSUER".to_owned(), Need::Optional);
+        let of_need = |need| {
+            let names = read.iter().filter(|(_, own)| **own == need);
+            names.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+        };
+        let committed = include_str!("../../../../functions/api/environment.json");
+        let committed: Value = serde_json::from_str(committed).unwrap();
+        assert_eq!(
+            committed["canary"]["required"],
+            json!(of_need(Need::Required))
+        );
+        assert_eq!(
+            committed["canary"]["optional"],
+            json!(of_need(Need::Optional))
+        );
     }
 
     #[test]
