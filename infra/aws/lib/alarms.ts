@@ -9,7 +9,6 @@ import { Construct } from 'constructs';
 
 import { type Lane, lanesOf } from './lanes.js';
 import { Metrics, type Watched } from './metrics.js';
-import { explain } from './nag.js';
 import type { Settings } from './settings.js';
 
 /** The greatest age of a task, in seconds: it may wait, and then be worked on. */
@@ -55,7 +54,6 @@ export class Alarms extends Construct {
       return sns.Topic.fromTopicArn(this, 'Topic', settings.alarmTopicArn);
     }
     const topic = new sns.Topic(this, 'Topic', { displayName: `fanout ${settings.stage}`, enforceSSL: true });
-    explain(topic, 'SNS2', 'It carries names of alarms and figures. CloudWatch cannot publish with the key that AWS manages.');
     if (settings.alarmEmail !== '') {
       topic.addSubscription(new EmailSubscription(settings.alarmEmail));
     }
@@ -77,7 +75,7 @@ export class Alarms extends Construct {
         threshold: seconds,
         datapoints: 3,
         why: `A task has been on the ${lane.name} queue for more than ${seconds} s, longer than its work may take: subscribers get notifications late.`,
-        what: `Look whether workers fail (errors) or are busy (pushes at the lane’s rate). If busy, raise ${lane.name}Share, or the account’s quota and accountRate with it.`,
+        what: `Look whether workers fail (errors) or are busy (pushes at the lane's rate). If busy, raise ${lane.name}Share, or the account's quota and accountRate with it.`,
       });
     }
   }
@@ -88,14 +86,14 @@ export class Alarms extends Construct {
       metric: metrics.throttledPercent(FIVE_MINUTES),
       threshold: settings.alarmThrottledPercent,
       datapoints: 2,
-      why: 'API Gateway throttles more of the pushes than a worker’s share should let happen: the quota is smaller than accountRate, or others use it.',
-      what: 'Compare accountRate and accountBurst with the account’s quota in this Region, and look for other APIs there. Lower the settings, or have the quota raised.',
+      why: "API Gateway throttles more of the pushes than a worker's share should let happen: the quota is smaller than accountRate, or others use it.",
+      what: "Compare accountRate and accountBurst with the account's quota in this Region, and look for other APIs there. Lower the settings, or have the quota raised.",
     });
     this.#alarm('Refused', {
       metric: metrics.own('PushesRefused', 'Sum', 'refused', FIVE_MINUTES),
       threshold: 1,
       why: 'API Gateway refuses pushes for good (403, 413): that is configuration, and trying again does not help.',
-      what: 'On 403 check execute-api:ManageConnections of the worker’s role and MANAGEMENT_ENDPOINT; on 413 check maxFrameBytes. Then redrive.',
+      what: "On 403 check execute-api:ManageConnections of the worker's role and MANAGEMENT_ENDPOINT; on 413 check maxFrameBytes. Then redrive.",
     });
     this.#alarm('Unfinished', {
       metric: metrics.own('UnfinishedAge', 'Maximum', 'age', FIVE_MINUTES),
@@ -128,7 +126,7 @@ export class Alarms extends Construct {
       threshold: 1,
       datapoints: 2,
       why: 'The canary published and did not get its own notification: for subscribers it is likely the same.',
-      what: 'Read the canary’s log for the step that failed, then the dashboard from left to right: publishes, queues, pushes.',
+      what: "Read the canary's log for the step that failed, then the dashboard from left to right: publishes, queues, pushes.",
     });
   }
 

@@ -1,4 +1,4 @@
-/** The functions’ zips: found, or built by cargo-lambda. */
+/** The functions' zips: found, or built by cargo-lambda. */
 
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -32,7 +32,7 @@ export class Code {
   readonly #isNeeded: boolean;
 
   /**
-   * Finds or builds `binaries`. The CDK’s commands that need no code, such as
+   * Finds or builds `binaries`. The CDK's commands that need no code, such as
    * `destroy`, get placeholders.
    *
    * @throws NoCode if they are not there and cannot be built.

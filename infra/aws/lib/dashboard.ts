@@ -47,7 +47,7 @@ function throughput({ settings }: Watched): Graph {
   return {
     title: 'Pushes accepted a second',
     left: [metrics.perSecond('PushesAccepted', 'accepted'), metrics.perSecond('Pushes', 'all')],
-    leftAnnotations: [{ value: settings.accountRate, label: 'the account’s rate', color: cloudwatch.Color.RED }],
+    leftAnnotations: [{ value: settings.accountRate, label: "the account's rate", color: cloudwatch.Color.RED }],
     leftYAxis: { min: 0 },
   };
 }

@@ -31,7 +31,7 @@ export interface FunctionProps {
   readonly isItsOwnSource?: boolean;
 }
 
-/** A Rust function on Lambda’s bare runtime. */
+/** A Rust function on Lambda's bare runtime. */
 export class RustFunction extends Construct {
   readonly function: lambda.Function;
   readonly role: iam.Role;
@@ -103,7 +103,7 @@ export class RustFunction extends Construct {
   }
 }
 
-/** The namespace of a deployment’s metrics: it is the deployment. */
+/** The namespace of a deployment's metrics: it is the deployment. */
 export function namespaceOf(settings: Settings): string {
   return `Fanout/${settings.stage}`;
 }

@@ -22,7 +22,7 @@ function* ofQuota(settings: Settings): Generator<string> {
   const others = publishRate + messageRate + sendMessageRate;
   if (pushes + others > accountRate) {
     yield `publishRate, messageRate, sendMessageRate: the lanes leave ${Math.floor(accountRate - pushes)} of accountRate, ` +
-      `got ${others} together: lower them, or a lane’s share`;
+      `got ${others} together: lower them, or a lane's share`;
   }
 }
 
@@ -31,7 +31,7 @@ function* ofLanes(settings: Settings): Generator<string> {
     const { name, pushRate, pushBurst, concurrency, timeoutSeconds, visibilitySeconds } = lane;
     if (pushRate < 1 || pushBurst < 1) {
       yield `${name}Concurrency: each of ${concurrency} workers must get at least one push a second and at once ` +
-        'of the account’s rate and burst: expected fewer workers, or a larger share';
+        "of the account's rate and burst: expected fewer workers, or a larger share";
     }
     const least = VISIBILITY_TIMEOUTS * timeoutSeconds;
     if (visibilitySeconds < least) {

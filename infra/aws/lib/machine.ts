@@ -39,7 +39,7 @@ function firstBytes(data: Buffer, method: number): Buffer | undefined {
     case STORED:
       return data;
     case DEFLATED:
-      // What follows the file’s end in the zip is not looked at.
+      // What follows the file's end in the zip is not looked at.
       return inflateRawSync(data);
     default:
       return undefined;

@@ -1,4 +1,4 @@
-/** Why a rule of cdk-nag’s AwsSolutions does not hold for a construct. */
+/** Why a rule of cdk-nag's AwsSolutions does not hold for a construct. */
 
 import { Stack, Validations } from 'aws-cdk-lib';
 import type { IConstruct } from 'constructs';

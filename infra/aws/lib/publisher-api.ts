@@ -1,4 +1,4 @@
-/** The publishers’ side: the HTTP API. */
+/** The publishers' side: the HTTP API. */
 
 import { Duration } from 'aws-cdk-lib';
 import * as apigateway from 'aws-cdk-lib/aws-apigatewayv2';
@@ -36,7 +36,7 @@ export class PublisherApi extends Construct {
       ...(settings.publisherAuth === 'iam' ? { authorizer: new HttpIamAuthorizer() } : {}),
     });
     if (settings.publisherAuth === 'jwt') {
-      explain(all, 'APIG4', 'The function verifies tokens itself: API Gateway’s JWT authorizer knows no HS256.');
+      explain(all, 'APIG4', "The function verifies tokens itself: API Gateway's JWT authorizer knows no HS256.");
     } else if (settings.publisherAuth === 'off') {
       explain(all, 'APIG4', 'publisherAuth is off: anybody was to publish.');
     } else if (settings.corsOrigins !== '') {

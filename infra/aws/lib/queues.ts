@@ -9,7 +9,7 @@ import { explain } from './nag.js';
 import type { LaneName } from './settings.js';
 
 /**
- * AWS’s advice for a queue that a function reads is at least five
+ * AWS's advice for a queue that a function reads is at least five
  * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html).
  */
 const MAX_RECEIVE_COUNT = 5;

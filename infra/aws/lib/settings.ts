@@ -14,7 +14,7 @@ import { type Setting, choice, flag, number, text } from './setting.js';
 export type LaneName = 'notifications' | 'slices';
 
 export const SETTINGS = {
-  stage: text('prod', 'the WebSocket API’s stage, part of the stack’s name and of its metrics’ namespace', {
+  stage: text('prod', "the WebSocket API's stage, part of the stack's name and of its metrics' namespace", {
     pattern: /^[A-Za-z0-9-]{1,32}$/,
     expected: '1 to 32 letters, digits and hyphens',
   }),
@@ -32,14 +32,14 @@ export const SETTINGS = {
   functionMemory: number(256, [128, 10_240], 'MiB of each function that is no worker'),
   workerMemory: number(1_769, [128, 10_240], 'MiB of each worker; 1,769 is a whole processor'),
 
-  accountRate: number(10_000, [1, 1_000_000], 'requests a second that the account’s API Gateway takes in this Region'),
+  accountRate: number(10_000, [1, 1_000_000], "requests a second that the account's API Gateway takes in this Region"),
   accountBurst: number(5_000, [1, 1_000_000], 'requests at once that it takes'),
   connectRate: number(500, [1, 1_000_000], 'new connections a second'),
-  publishRate: number(500, [1, 1_000_000], 'requests a second to the publisher’s API'),
+  publishRate: number(500, [1, 1_000_000], "requests a second to the publisher's API"),
   messageRate: number(400, [1, 1_000_000], 'messages a second from all subscribers, on each route but sendmessage'),
   sendMessageRate: number(100, [1, 1_000_000], 'sendmessage messages a second from all subscribers'),
 
-  notificationsShare: number(20, [1, 99], 'percent of the account’s rate and burst for workers on notifications'),
+  notificationsShare: number(20, [1, 99], "percent of the account's rate and burst for workers on notifications"),
   notificationsConcurrency: number(2, [2, 1_000], 'workers at once on notifications'),
   notificationsTimeout: number(60, [15, 900], 'seconds that an invocation of them may take'),
   slicesShare: number(70, [1, 99], 'percent for workers on slices of large audiences'),
@@ -48,13 +48,13 @@ export const SETTINGS = {
   notificationsVisibility: number(0, [0, 43_200], 'seconds that a task stays hidden while one works on it; 0 for six timeouts'),
   slicesVisibility: number(0, [0, 43_200], 'the same for slices'),
   segments: number(0, [0, 128], 'slices that everyone is cut into; 0 for four times the workers on slices'),
-  reserveConcurrency: flag(true, 'reserve the workers’ concurrency; an account with few concurrent executions must say false'),
+  reserveConcurrency: flag(true, "reserve the workers' concurrency; an account with few concurrent executions must say false"),
 
   subscriberAuth: choice(['jwt', 'off'], 'jwt', 'who may open a WebSocket; off: anybody'),
   publisherAuth: choice(['jwt', 'iam', 'off'], 'jwt', 'who may publish; off: anybody'),
   tokenAlgorithm: choice(['HS256', 'RS256', 'ES256'], 'HS256', 'how tokens are signed'),
   tokenSecret: text('', 'for HS256: name or ARN of the Secrets Manager secret, whose whole text is the key; empty: the stack makes one'),
-  tokenSecretVersion: text('', 'its version’s id; set a new one to hand a new secret to the functions', {
+  tokenSecretVersion: text('', "its version's id; set a new one to hand a new secret to the functions", {
     pattern: /^([A-Za-z0-9-]{32,64})?$/,
     expected: 'the id of a version',
   }),
@@ -71,7 +71,7 @@ export const SETTINGS = {
   }),
   topicsRequired: flag(false, 'whether a connection must name a topic'),
   maxTopics: number(50, [1, 1_000], 'topics a connection may choose'),
-  topicShards: number(4, [1, 1_000], 'shards of each topic’s subscriptions; do not change it while any are stored'),
+  topicShards: number(4, [1, 1_000], "shards of each topic's subscriptions; do not change it while any are stored"),
   sendMessagePerMinute: text('', 'messages a connection may send; empty: none with jwt, otherwise 30', {
     pattern: /^\d{0,5}$/,
     expected: 'a whole number up to 60000, or nothing',

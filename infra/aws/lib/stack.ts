@@ -181,7 +181,7 @@ export class FanoutStack extends Stack {
       },
       // What is left goes back to the queue, for as long as a notification lives.
       isItsOwnSource: true,
-      // A worker’s share of the quota is the lane’s divided by so many.
+      // A worker's share of the quota is the lane's divided by so many.
       ...(settings.reserveConcurrency ? { reservedConcurrency: lane.concurrency } : {}),
     });
     worker.mayUse(this.#tables.connections, 'GetItem', 'Scan');

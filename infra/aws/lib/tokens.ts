@@ -25,8 +25,8 @@ export interface Tokens {
  * The functions read the secret from their environment. The template names it
  * alone: CloudFormation fills it in from Secrets Manager when it deploys (a
  * dynamic reference), so that it is in no template, change set or event. Lambda
- * encrypts environments; whoever may read the function’s configuration can read
- * the secret. SSM’s SecureString cannot be used: CloudFormation resolves it for
+ * encrypts environments; whoever may read the function's configuration can read
+ * the secret. SSM's SecureString cannot be used: CloudFormation resolves it for
  * no Lambda property
  * (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm-secure-strings.html).
  * With RS256 and ES256 there is no secret at all.

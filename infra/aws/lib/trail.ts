@@ -14,7 +14,7 @@ export function addTrail(scope: Construct, settings: Settings, logGroups: readon
     name: `fanout-${settings.stage}/follow a notification`,
     logGroupNames: logGroups.map(({ logGroupName }) => logGroupName),
     queryString: [
-      '# Put the notification’s id, or the Root of its trace id, between the slashes.',
+      "# Put the notification's id, or the Root of its trace id, between the slashes.",
       'fields @timestamp, level, fields.message, fields.outcome, fields.part, status, @log, @message',
       '| filter @message like /NOTIFICATION-OR-TRACE-ID/',
       '| sort @timestamp asc',

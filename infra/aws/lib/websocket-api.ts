@@ -1,4 +1,4 @@
-/** The subscribers’ side: the WebSocket API, its routes and its stage. */
+/** The subscribers' side: the WebSocket API, its routes and its stage. */
 
 import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { CfnAccount } from 'aws-cdk-lib/aws-apigateway';
@@ -45,7 +45,7 @@ export class WebSocketApi extends Construct {
   }
 
   /**
-   * `https://…/STAGE`, where `@connections` are. Not the stage’s own attribute:
+   * `https://…/STAGE`, where `@connections` are. Not the stage's own attribute:
    * the functions need it, and the stage needs the functions.
    */
   get managementEndpoint(): string {
@@ -139,7 +139,7 @@ export class WebSocketApi extends Construct {
       managedPolicies: [iam.ManagedPolicy.fromAwsManagedPolicyName('service-role/AmazonAPIGatewayPushToCloudWatchLogs')],
     });
     const managed = 'Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs';
-    explain(role, `IAM4[${managed}]`, 'API Gateway takes the account’s role only with these permissions, for every API’s logs.');
+    explain(role, `IAM4[${managed}]`, "API Gateway takes the account's role only with these permissions, for every API's logs.");
     const account = new CfnAccount(this, 'Account', { cloudWatchRoleArn: role.roleArn });
     role.applyRemovalPolicy(RemovalPolicy.RETAIN);
     account.applyRemovalPolicy(RemovalPolicy.RETAIN);

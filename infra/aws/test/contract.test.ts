@@ -23,7 +23,7 @@ const BINARIES: Readonly<Record<string, string>> = {
   Canary: 'canary',
 };
 
-/** The canary is not one of the functions’ package: `infra/ops/src/canary/settings.rs`. */
+/** The canary is not one of the functions' package: `infra/ops/src/canary/settings.rs`. */
 const CANARY: Names = {
   required: ['CANARY_WS_URL', 'CANARY_PUBLISH_URL'],
   optional: ['CANARY_PATIENCE_MS', 'CANARY_TOKEN', 'TOKEN_SECRET', 'TOKEN_ISSUER', 'TOKEN_AUDIENCE', 'METRICS_NAMESPACE'],
@@ -162,7 +162,7 @@ function routesOf(synthesis: Synthesis, api: string): Map<string, Resource> {
   return new Map(own.map((route) => [route.Properties['RouteKey'] as string, route]));
 }
 
-test('subscribers’ actions are those of the AsyncAPI document', () => {
+test("subscribers' actions are those of the AsyncAPI document", () => {
   const { components } = JSON.parse(read('functions/api/asyncapi.json')) as {
     components: { messages: Record<string, { examples?: { payload?: { action?: string } }[] }> };
   };
@@ -173,7 +173,7 @@ test('subscribers’ actions are those of the AsyncAPI document', () => {
   assert.deepEqual(new Set(routes.keys()), new Set(['$connect', '$disconnect', '$default', ...ACTIONS]));
 });
 
-test('every route but the handshake’s has a response, and is there before the stage', () => {
+test("every route but the handshake's has a response, and is there before the stage", () => {
   const synthesis = synthesize();
   const answered = [...synthesis.all('AWS::ApiGatewayV2::RouteResponse').values()].map(({ Properties }) => {
     assert.equal(Properties['RouteResponseKey'], '$default');
@@ -240,7 +240,7 @@ test('API Gateway waits for as long as functions may take', () => {
   assert.equal(publish?.[1].Properties['TimeoutInMillis'], 29_000);
 });
 
-test('the pushes’ endpoint is the stage’s', () => {
+test("the pushes' endpoint is the stage's", () => {
   const synthesis = synthesize({ stage: 'dev', accountRate: 20_000 });
   const endpoint = 'https://{Sockets/Api}.execute-api.{AWS::Region}.{AWS::URLSuffix}/dev';
   for (const id of ['Publish', 'Worker', 'SliceWorker']) {

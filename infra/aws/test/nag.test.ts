@@ -1,4 +1,4 @@
-/** cdk-nag’s AwsSolutions: no finding, and no rule set aside without a reason. */
+/** cdk-nag's AwsSolutions: no finding, and no rule set aside without a reason. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -120,7 +120,7 @@ test('accesses are logged without queries and tokens', () => {
   }
 });
 
-test('the account’s role for logs stays when the stack goes, or is not made', () => {
+test("the account's role for logs stays when the stack goes, or is not made", () => {
   const made = synthesize();
   assert.equal(made.one('Sockets/Account').DeletionPolicy, 'Retain');
   assert.equal(made.one('Sockets/LogRole').DeletionPolicy, 'Retain');
@@ -132,4 +132,10 @@ test('the canary sings on schedule, once', () => {
   const { Properties } = synthesize(WITH_CANARY).one('Canary/Schedule');
   assert.equal(Properties['ScheduleExpression'], 'rate(5 minutes)');
   assert.equal(Properties['Targets'][0].RetryPolicy.MaximumRetryAttempts, 0);
+});
+
+test('a template is ASCII: CloudFormation makes question marks of the rest', () => {
+  for (const settings of [{}, WITH_CANARY]) {
+    assert.match(JSON.stringify(synthesize(settings).template), /^[ -~]*$/);
+  }
 });

@@ -1,4 +1,4 @@
-/** Workers, their queues and their shares of the account’s quota. */
+/** Workers, their queues and their shares of the account's quota. */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -20,7 +20,7 @@ for (const [account, settings] of Object.entries(ACCOUNTS)) {
   const functions = Object.keys(WORKERS).map((id) => synthesis.one(`${id}/Function`).Properties);
   const variable = (worker: Resource['Properties'], name: string) => Number(worker['Environment'].Variables[name]);
 
-  test(`all workers together keep to the account’s rate and burst: ${account}`, () => {
+  test(`all workers together keep to the account's rate and burst: ${account}`, () => {
     const total = (name: string) =>
       functions.map((worker) => variable(worker, name) * worker['ReservedConcurrentExecutions']).reduce((a, b) => a + b);
     assert(total('PUSH_RATE_PER_SECOND') <= accountRate * 0.95);

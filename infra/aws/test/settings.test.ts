@@ -56,10 +56,10 @@ test('event sources take no fewer than two workers', () => {
 });
 
 test('an unknown name is told of, and everything that is wrong together', () => {
-  assert.throws(() => readSettings({ stage: '', acountRate: 1 }, { FANOUT_AWS_BURST: '1' }), {
+  assert.throws(() => readSettings({ stage: '', accountrate: 1 }, { FANOUT_AWS_BURST: '1' }), {
     name: 'InvalidSettings',
     message: new RegExp(
-      '^invalid settings:\n  acountRate: is no setting; known are stage, .*\n' +
+      '^invalid settings:\n  accountrate: is no setting; known are stage, .*\n' +
         '  FANOUT_AWS_BURST: is the variable of no setting\n  stage: expected .*, got ""$',
     ),
   });
@@ -76,11 +76,11 @@ test('the lanes share one quota', () => {
   );
   refuses(
     { slicesShare: 75 },
-    'publishRate, messageRate, sendMessageRate: the lanes leave 500 of accountRate, got 1000 together: lower them, or a lane’s share',
+    "publishRate, messageRate, sendMessageRate: the lanes leave 500 of accountRate, got 1000 together: lower them, or a lane's share",
   );
   refuses(
     { accountBurst: 9, notificationsConcurrency: 4 },
-    'notificationsConcurrency: each of 4 workers must get at least one push a second and at once of the account’s rate and burst: ' +
+    "notificationsConcurrency: each of 4 workers must get at least one push a second and at once of the account's rate and burst: " +
       'expected fewer workers, or a larger share',
   );
 });
@@ -135,7 +135,7 @@ test('what the functions would refuse is refused here', () => {
   );
 });
 
-test('a variable is the setting’s name in capitals', () => {
+test("a variable is the setting's name in capitals", () => {
   assert.equal(variableOf('accountRate'), 'FANOUT_AWS_ACCOUNT_RATE');
 });
 

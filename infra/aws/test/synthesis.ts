@@ -12,7 +12,7 @@ import { FanoutStack } from '../lib/stack.js';
 
 export interface Resource {
   readonly Type: string;
-  // What a type has is CloudFormation’s to say.
+  // What a type has is CloudFormation's to say.
   readonly Properties: Record<string, any>;
   readonly DependsOn?: string | readonly string[];
   readonly DeletionPolicy?: string;
@@ -29,7 +29,7 @@ export function read(path: string): string {
   return readFileSync(join(APP, '../..', path), 'utf8');
 }
 
-/** The CDK’s own context, as the command line reads it. */
+/** The CDK's own context, as the command line reads it. */
 const FLAGS = JSON.parse(readFileSync(join(APP, 'cdk.json'), 'utf8')).context as Record<string, unknown>;
 
 /** The app with these settings, its functions placeholders. */
