@@ -1,0 +1,151 @@
+/** The alarms: each says why it is one, and what to do. */
+
+import { Duration } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import * as sns from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Construct } from 'constructs';
+
+import { type Lane, lanesOf } from './lanes.js';
+import { Metrics, type Watched } from './metrics.js';
+import { explain } from './nag.js';
+import type { Settings } from './settings.js';
+
+/** The greatest age of a task, in seconds: it may wait, and then be worked on. */
+export function oldestAllowed(settings: Settings, lane: Lane): number {
+  return settings.alarmOldestSeconds + lane.timeoutSeconds;
+}
+
+interface AlarmProps {
+  readonly metric: cloudwatch.IMetric;
+  readonly threshold: number;
+  readonly comparison?: cloudwatch.ComparisonOperator;
+  /** Of the last three periods; one unless said otherwise. */
+  readonly datapoints?: 1 | 2 | 3;
+  /** Why this is an alarm. */
+  readonly why: string;
+  /** What whoever is told of it should do. */
+  readonly what: string;
+}
+
+const { GREATER_THAN_THRESHOLD, GREATER_THAN_OR_EQUAL_TO_THRESHOLD } = cloudwatch.ComparisonOperator;
+
+const FIVE_MINUTES = Duration.minutes(5);
+
+export class Alarms extends Construct {
+  readonly #stage: string;
+  readonly #action: SnsAction;
+
+  constructor(scope: Construct, id: string, watched: Watched) {
+    super(scope, id);
+    const { settings } = watched;
+    this.#stage = settings.stage;
+    this.#action = new SnsAction(this.#topic(settings));
+    this.#ofQueues(watched);
+    this.#ofPushes(settings);
+    this.#ofFunctions(watched);
+    if (settings.canary !== '') {
+      this.#ofCanary(settings);
+    }
+  }
+
+  #topic(settings: Settings): sns.ITopic {
+    if (settings.alarmTopicArn !== '') {
+      return sns.Topic.fromTopicArn(this, 'Topic', settings.alarmTopicArn);
+    }
+    const topic = new sns.Topic(this, 'Topic', { displayName: `fanout ${settings.stage}`, enforceSSL: true });
+    explain(topic, 'SNS2', 'It carries names of alarms and figures. CloudWatch cannot publish with the key that AWS manages.');
+    if (settings.alarmEmail !== '') {
+      topic.addSubscription(new EmailSubscription(settings.alarmEmail));
+    }
+    return topic;
+  }
+
+  #ofQueues({ settings, queues }: Watched): void {
+    this.#alarm('DeadLetters', {
+      metric: queues.deadLetters.metricApproximateNumberOfMessagesVisible({ statistic: 'Maximum', period: Duration.minutes(1) }),
+      threshold: 0,
+      comparison: GREATER_THAN_THRESHOLD,
+      why: 'Tasks used up their attempts: the connections they name did not get their notification.',
+      what: 'Read what the worker logged (its warnings and errors name the notification), mend the cause, redrive the dead-letter queue to the notifications queue.',
+    });
+    for (const lane of Object.values(lanesOf(settings))) {
+      const seconds = oldestAllowed(settings, lane);
+      this.#alarm(`Oldest-${lane.name}`, {
+        metric: queues[lane.name].metricApproximateAgeOfOldestMessage({ statistic: 'Maximum', period: Duration.minutes(1) }),
+        threshold: seconds,
+        datapoints: 3,
+        why: `A task has been on the ${lane.name} queue for more than ${seconds} s, longer than its work may take: subscribers get notifications late.`,
+        what: `Look whether workers fail (errors) or are busy (pushes at the lane’s rate). If busy, raise ${lane.name}Share, or the account’s quota and accountRate with it.`,
+      });
+    }
+  }
+
+  #ofPushes(settings: Settings): void {
+    const metrics = new Metrics(settings);
+    this.#alarm('Throttled', {
+      metric: metrics.throttledPercent(FIVE_MINUTES),
+      threshold: settings.alarmThrottledPercent,
+      datapoints: 2,
+      why: 'API Gateway throttles more of the pushes than a worker’s share should let happen: the quota is smaller than accountRate, or others use it.',
+      what: 'Compare accountRate and accountBurst with the account’s quota in this Region, and look for other APIs there. Lower the settings, or have the quota raised.',
+    });
+    this.#alarm('Refused', {
+      metric: metrics.own('PushesRefused', 'Sum', 'refused', FIVE_MINUTES),
+      threshold: 1,
+      why: 'API Gateway refuses pushes for good (403, 413): that is configuration, and trying again does not help.',
+      what: 'On 403 check execute-api:ManageConnections of the worker’s role and MANAGEMENT_ENDPOINT; on 413 check maxFrameBytes. Then redrive.',
+    });
+    this.#alarm('Unfinished', {
+      metric: metrics.own('UnfinishedAge', 'Maximum', 'age', FIVE_MINUTES),
+      threshold: settings.alarmUnfinishedSeconds,
+      why: `A notification is older than ${settings.alarmUnfinishedSeconds} s, and its ledger still does not close: part of it keeps going back.`,
+      what: 'Find it with the saved query (UnfinishedAge names the notification), look at GET /notifications/{id}. Cancel it with DELETE if nobody needs it any more.',
+    });
+    this.#alarm('Unavailable', {
+      metric: metrics.own('PublishesUnavailable', 'Sum', 'unavailable', FIVE_MINUTES),
+      threshold: 1,
+      why: 'Publishers were answered 503: a notification could not be recorded or enqueued.',
+      what: 'Read what publish and message logged: DynamoDB or SQS throttles or fails, or a permission is missing. Who publishes with an Idempotency-Key may send again.',
+    });
+  }
+
+  #ofFunctions({ functions }: Watched): void {
+    for (const it of functions) {
+      this.#alarm(`Errors-${it.node.id}`, {
+        metric: it.function.metricErrors({ period: FIVE_MINUTES }),
+        threshold: 1,
+        why: `The ${it.node.id} function failed: it timed out, ran out of memory, could not start, or met what it did not expect.`,
+        what: `Read its log (${it.node.path}). What a worker had in hand is delivered again; a handshake failed with 502; a publish with 500.`,
+      });
+    }
+  }
+
+  #ofCanary(settings: Settings): void {
+    this.#alarm('Canary', {
+      metric: new Metrics(settings).own('CanaryFailed', 'Maximum', 'failed', FIVE_MINUTES),
+      threshold: 1,
+      datapoints: 2,
+      why: 'The canary published and did not get its own notification: for subscribers it is likely the same.',
+      what: 'Read the canary’s log for the step that failed, then the dashboard from left to right: publishes, queues, pushes.',
+    });
+  }
+
+  #alarm(id: string, { metric, threshold, why, what, ...props }: AlarmProps): void {
+    const datapoints = props.datapoints ?? 1;
+    const alarm = new cloudwatch.Alarm(this, id, {
+      alarmName: `fanout-${this.#stage}-${id}`,
+      alarmDescription: `${why} What to do: ${what}`,
+      metric,
+      threshold,
+      comparisonOperator: props.comparison ?? GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      datapointsToAlarm: datapoints,
+      evaluationPeriods: datapoints === 1 ? 1 : 3,
+      // No traffic is no trouble.
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    });
+    alarm.addAlarmAction(this.#action);
+    alarm.addOkAction(this.#action);
+  }
+}

@@ -1,0 +1,135 @@
+/** What those who run it see: logs, alarms, the dashboard, the saved query. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { synthesize } from './synthesis.js';
+
+const WITH_CANARY = { canary: 'rate(5 minutes)', alarmEmail: 'ops@shop.example', stage: 'dev' };
+
+/** What `functions` and `infra/ops` measure, with the deployment as its namespace. */
+const MEASURED = new Set(
+  `NotificationsAccepted NotificationsRefused PublishesUnavailable ConnectionsOpened ConnectionsRefused ConnectionsClosed
+  Pushes PushesAccepted PushesThrottled PushesTransient PushesRefused PushLatency ConnectionsGone DeliveriesAccepted
+  DeliveriesFailed DeliveriesExpired DeliveriesCancelled DeliveriesPending AcceptedAge UnfinishedAge TasksDeadLettered
+  TasksFailed CanaryLatency CanaryFailed`.split(/\s+/),
+);
+
+test('there is an alarm for everything that somebody must act on', () => {
+  const names = (settings: object) =>
+    [...synthesize({ ...settings }).all('AWS::CloudWatch::Alarm').keys()].map((path) => path.replace(/^Alarms\//, ''));
+  const always = [
+    'DeadLetters',
+    'Oldest-notifications',
+    'Oldest-slices',
+    'Throttled',
+    'Refused',
+    'Unfinished',
+    'Unavailable',
+    ...['Connect', 'Disconnect', 'Message', 'Publish', 'Worker', 'SliceWorker'].map((id) => `Errors-${id}`),
+  ];
+  assert.deepEqual(names({ subscriberAuth: 'off' }), always);
+  assert.deepEqual(new Set(names(WITH_CANARY)), new Set([...always, 'Errors-Authorizer', 'Errors-Canary', 'Canary']));
+});
+
+test('every alarm says why and what to do, and tells somebody', () => {
+  const synthesis = synthesize(WITH_CANARY);
+  for (const [path, { Properties }] of synthesis.all('AWS::CloudWatch::Alarm')) {
+    assert.match(Properties['AlarmDescription'], /^[A-Z].{30,}\. What to do: [A-Z].{30,}\.$/, path);
+    assert(Properties['AlarmDescription'].length <= 1_024, path);
+    for (const actions of ['AlarmActions', 'OKActions']) {
+      assert.deepEqual([Properties[actions]].flat().map((action: unknown) => synthesis.text(action)), ['{Alarms/Topic}'], path);
+    }
+    assert.equal(Properties['TreatMissingData'], 'notBreaching', path);
+  }
+  const [subscription] = synthesis.all('AWS::SNS::Subscription').values();
+  assert.equal(subscription?.Properties['Endpoint'], 'ops@shop.example');
+});
+
+test('alarms can go to a topic that is there', () => {
+  const alarmTopicArn = 'arn:aws:sns:eu-central-1:111122223333:alarms';
+  const synthesis = synthesize({ alarmTopicArn });
+  assert.equal(synthesis.all('AWS::SNS::Topic').size, 0);
+  for (const { Properties } of synthesis.all('AWS::CloudWatch::Alarm').values()) {
+    assert.deepEqual(Properties['AlarmActions'], [alarmTopicArn]);
+  }
+});
+
+test('dead letters alarm at the first one', () => {
+  const { Properties } = synthesize().one('Alarms/DeadLetters');
+  assert.equal(Properties['MetricName'], 'ApproximateNumberOfMessagesVisible');
+  assert.deepEqual([Properties['ComparisonOperator'], Properties['Threshold']], ['GreaterThanThreshold', 0]);
+});
+
+test('a task may wait, and then be worked on, before that is an alarm', () => {
+  const synthesis = synthesize({ alarmOldestSeconds: 10, slicesTimeout: 600 });
+  assert.equal(synthesis.one('Alarms/Oldest-notifications').Properties['Threshold'], 70);
+  assert.equal(synthesis.one('Alarms/Oldest-slices').Properties['Threshold'], 610);
+});
+
+test('alarms and the dashboard ask for metrics that are measured', () => {
+  const synthesis = synthesize(WITH_CANARY);
+  const text = synthesis.text(synthesis.one('Operations/Dashboard').Properties['DashboardBody']);
+  const asked = new Set([...text.matchAll(/\["Fanout\/dev","(\w+)"/g)].map(([, name]) => name));
+  for (const { Properties } of synthesis.all('AWS::CloudWatch::Alarm').values()) {
+    const queries = (Properties['Metrics'] ?? []) as { MetricStat?: { Metric: { Namespace: string; MetricName: string } } }[];
+    const metrics = [Properties, ...queries.map(({ MetricStat }) => MetricStat?.Metric ?? {})] as Record<string, unknown>[];
+    for (const { Namespace, MetricName, Dimensions } of metrics.filter(({ Namespace }) => String(Namespace).startsWith('Fanout'))) {
+      assert.equal(Namespace, 'Fanout/dev');
+      assert.equal(Dimensions, undefined);
+      asked.add(MetricName as string);
+    }
+  }
+  assert.deepEqual([...asked].filter((name) => !MEASURED.has(name ?? '')), []);
+  assert.deepEqual([...MEASURED].filter((name) => !asked.has(name)), [], 'measured, and nowhere to be seen');
+  for (const { Properties } of synthesis.all('AWS::Lambda::Function').values()) {
+    assert.equal(Properties['Environment'].Variables.METRICS_NAMESPACE, 'Fanout/dev');
+  }
+});
+
+test('one query follows a notification through every log', () => {
+  const synthesis = synthesize(WITH_CANARY);
+  const { LogGroupNames, QueryString } = synthesis.one('Trail').Properties;
+  const searched = (LogGroupNames as unknown[]).map((name) => synthesis.text(name));
+  const all = [...synthesis.all('AWS::Logs::LogGroup').keys()].map((path) => `{${path}}`);
+  assert.deepEqual(searched.toSorted(), all.toSorted());
+  assert.match(QueryString, /filter @message like \/NOTIFICATION-OR-TRACE-ID\//);
+});
+
+test('logs are kept for as long as was asked for', () => {
+  for (const [path, { Properties }] of synthesize({ logRetentionDays: '7' }).all('AWS::Logs::LogGroup')) {
+    assert.equal(Properties['RetentionInDays'], 7, path);
+  }
+});
+
+test('functions log to their own log, as JSON, what LOG_LEVEL lets through', () => {
+  const synthesis = synthesize(WITH_CANARY);
+  for (const [path, { Properties }] of synthesis.all('AWS::Lambda::Function')) {
+    const { LogGroup, ...format } = Properties['LoggingConfig'];
+    assert.equal(synthesis.text(LogGroup), `{${path.replace(/Function$/, 'Log')}}`);
+    assert.deepEqual(format, { LogFormat: 'JSON', ApplicationLogLevel: 'TRACE', SystemLogLevel: 'INFO' });
+  }
+});
+
+test('accesses are logged without queries and tokens', () => {
+  for (const path of ['Sockets/Stage', 'Publisher/Stage']) {
+    const { Format } = synthesize().one(path).Properties['AccessLogSettings'];
+    const fields = JSON.parse(Format) as Record<string, string>;
+    assert(Object.values(fields).every((variable) => /^\$context\.[A-Za-z.]+$/.test(variable)), path);
+    assert.doesNotMatch(Format, /querystring|header|protocol|authorizer\.(?!error)/i, path);
+  }
+});
+
+test('the account’s role for logs stays when the stack goes, or is not made', () => {
+  const made = synthesize();
+  assert.equal(made.one('Sockets/Account').DeletionPolicy, 'Retain');
+  assert.equal(made.one('Sockets/LogRole').DeletionPolicy, 'Retain');
+  const existing = synthesize({ apiGatewayLogRole: 'existing' });
+  assert.equal(existing.all('AWS::ApiGateway::Account').size, 0);
+});
+
+test('the canary sings on schedule, once', () => {
+  const { Properties } = synthesize(WITH_CANARY).one('Canary/Schedule');
+  assert.equal(Properties['ScheduleExpression'], 'rate(5 minutes)');
+  assert.equal(Properties['Targets'][0].RetryPolicy.MaximumRetryAttempts, 0);
+});
