@@ -23,16 +23,7 @@ const BINARIES: Readonly<Record<string, string>> = {
   Canary: 'canary',
 };
 
-/** The canary is not one of the functions' package: `infra/ops/src/canary/settings.rs`. */
-const CANARY: Names = {
-  required: ['CANARY_WS_URL', 'CANARY_PUBLISH_URL'],
-  optional: ['CANARY_PATIENCE_MS', 'CANARY_TOKEN', 'TOKEN_SECRET', 'TOKEN_ISSUER', 'TOKEN_AUDIENCE', 'METRICS_NAMESPACE'],
-};
-
-const CONTRACT: Readonly<Record<string, Names>> = {
-  canary: CANARY,
-  ...(JSON.parse(read('functions/api/environment.json')) as Record<string, Names>),
-};
+const CONTRACT = JSON.parse(read('functions/api/environment.json')) as Readonly<Record<string, Names>>;
 
 /** All that can be set differently, once each way. */
 const DEPLOYMENTS = {

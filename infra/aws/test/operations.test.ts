@@ -3,16 +3,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { synthesize } from './synthesis.js';
+import { read, synthesize } from './synthesis.js';
 
 const WITH_CANARY = { canary: 'rate(5 minutes)', alarmEmail: 'ops@shop.example', stage: 'dev' };
 
-/** What `functions` and `infra/ops` measure, with the deployment as its namespace. */
+/** What the functions measure, with the deployment as its namespace. */
 const MEASURED = new Set(
-  `NotificationsAccepted NotificationsRefused PublishesUnavailable ConnectionsOpened ConnectionsRefused ConnectionsClosed
-  Pushes PushesAccepted PushesThrottled PushesTransient PushesRefused PushLatency ConnectionsGone DeliveriesAccepted
-  DeliveriesFailed DeliveriesExpired DeliveriesCancelled DeliveriesPending AcceptedAge UnfinishedAge TasksDeadLettered
-  TasksFailed CanaryLatency CanaryFailed`.split(/\s+/),
+  (JSON.parse(read('functions/api/metrics.json')) as { readonly name: string }[]).map(({ name }) => name),
 );
 
 test('there is an alarm for everything that somebody must act on', () => {

@@ -41,6 +41,19 @@ pub(crate) enum Command {
     },
     /// Prints a token for a stack with --auth
     Token(TokenOptions),
+    /// Measures how long functions that were built for Lambda take to start
+    ColdStart(ColdStartOptions),
+}
+
+/// What to start, and how often.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ColdStartOptions {
+    /// Where the functions are, as "cargo lambda build" leaves them
+    #[arg(value_name = "DIR", default_value = "target/lambda")]
+    pub(crate) directory: PathBuf,
+    /// How often each is started
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub(crate) starts: u16,
 }
 
 /// Whom a token is for and what it allows.
@@ -163,8 +176,9 @@ pub(crate) struct Options {
     /// Settings for the functions, as on AWS; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable, help_heading = "Workers")]
     pub(crate) variables: Vec<(String, String)>,
-    /// Run the functions' own binaries from this directory, DIR/NAME or
-    /// DIR/NAME/bootstrap, in place of the ones built in
+    /// Run the functions' own programs from this directory, DIR/NAME or
+    /// DIR/NAME/bootstrap or, packed, DIR/NAME/bootstrap.zip, in place of the
+    /// ones built in
     #[arg(long, value_name = "DIR", help_heading = "Workers")]
     pub(crate) functions: Option<PathBuf>,
 
@@ -207,6 +221,16 @@ impl FromStr for Limit {
 }
 
 impl Options {
+    /// The options of a stack that asks for tokens, all others as they are
+    /// unless something is said.
+    ///
+    /// # Errors
+    /// None: the arguments are among the known ones.
+    pub(crate) fn with_auth() -> Result<Self, clap::Error> {
+        let arguments = Arguments::try_parse_from(["fanout-local", "--auth"])?;
+        Ok(arguments.options)
+    }
+
     /// The faults to inject.
     pub(crate) fn fault_plan(&self) -> FaultPlan {
         // Checked when the arguments were parsed.

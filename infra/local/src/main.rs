@@ -3,7 +3,7 @@
 //!
 //! `fanout-local` starts everything; `fanout-local function NAME` is how it
 //! starts itself again as one of the functions; `fanout-local token` is the
-//! issuer of its tokens.
+//! issuer of its tokens, and `fanout-local cold-start` a stopwatch.
 
 mod cli;
 mod file_limit;
@@ -20,7 +20,7 @@ use clap::Parser as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Arguments, Command};
+use crate::cli::{Arguments, ColdStartOptions, Command};
 use crate::stack::Stack;
 
 /// How long the end waits for threads that are still at work.
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     let ended = match arguments.command {
         Some(Command::Function { name }) => run_function(&name),
         Some(Command::Token(options)) => print(&format!("{}\n", token::mint(&options))),
+        Some(Command::ColdStart(options)) => measure_cold_starts(&options),
         None => run_stack(&arguments.options),
     };
     match ended {
@@ -52,14 +53,17 @@ fn run_function(name: &str) -> anyhow::Result<()> {
         .map_err(|error| anyhow::anyhow!("function {name}: {error}"))
 }
 
+fn measure_cold_starts(options: &ColdStartOptions) -> anyhow::Result<()> {
+    log_to_stderr("warn")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let measured = runtime.block_on(stack::cold_start::measure(options))?;
+    print(&measured)
+}
+
 fn run_stack(options: &cli::Options) -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(
-            EnvFilter::try_new(format!("dynoxide=error,{}", options.log)).context("--log")?,
-        )
-        .init();
+    log_to_stderr(&options.log)?;
     if !options.auth {
         eprintln!(
             "WARNING: authentication is OFF: anybody may listen and publish (--auth asks for tokens)"
@@ -73,6 +77,15 @@ fn run_stack(options: &cli::Options) -> anyhow::Result<()> {
     // Not by dropping it, which would wait for whatever blocks a thread.
     runtime.shutdown_timeout(LAST_MOMENT);
     ended
+}
+
+fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(EnvFilter::try_new(format!("dynoxide=error,{filter}")).context("--log")?)
+        .init();
+    Ok(())
 }
 
 /// Runs the stack until a signal comes, or a function does not start; a second

@@ -1,10 +1,12 @@
 //! Everything started, in the order in which one part needs the other, and
 //! stopped in the reverse.
 
+pub(crate) mod cold_start;
 mod functions;
 mod lambda;
 mod outputs;
 mod page;
+mod programs;
 mod queues;
 mod simulated;
 mod tables;
@@ -23,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::lambda::InTurn;
 use self::outputs::OutputsFile;
+use self::programs::Programs;
 use crate::cli::{Limit, Options};
 
 /// The account and the Region that everything pretends to be in.
@@ -49,6 +52,8 @@ pub(crate) struct Stack {
     mint: Option<String>,
     /// Where scripts read what they must know of this stack.
     outputs_file: Option<PathBuf>,
+    /// Unpacked for as long as the stack runs.
+    _programs: Programs,
     lambda: Lambda,
     /// What takes work in: it stops first.
     fronts: Part,
@@ -109,7 +114,8 @@ impl Stack {
         queues::create(&sqs, options.visibility())?;
         queues::serve(sqs_listener, sqs.clone(), &mut stores);
 
-        let functions = functions::configure(options, &addresses)?;
+        let programs = Programs::of(options.functions.as_deref())?;
+        let functions = functions::configure(options, &addresses, &programs)?;
         let host = HostConfig {
             region: REGION.to_owned(),
             account_id: ACCOUNT.to_owned(),
@@ -139,6 +145,7 @@ impl Stack {
             functions: functions::names(options).collect(),
             mint: options.auth.then(|| mint_command(options)),
             outputs_file: options.outputs_file.clone(),
+            _programs: programs,
             lambda,
             fronts,
             mappings,

@@ -40,6 +40,7 @@ pub(crate) async fn run(
     offer: Offer,
     warmed: Option<Warmed>,
 ) {
+    let started = Instant::now();
     let ending = match start(&function, id).await {
         Ok((listener, process)) => {
             status.pid.store(process.pid(), Ordering::Relaxed);
@@ -51,7 +52,8 @@ pub(crate) async fn run(
                 process,
                 calls,
                 poll: None,
-                init_duration: None,
+                started,
+                is_initialization_reported: false,
                 is_known_to_exceed_memory: false,
             };
             let ending = tokio::select! {
@@ -80,8 +82,10 @@ struct Environment {
     calls: mpsc::Receiver<Call>,
     /// The process's poll for its next event, while it waits.
     poll: Option<oneshot::Sender<Event>>,
-    /// How long a cold start took, until it has been reported.
-    init_duration: Option<Duration>,
+    /// When its process was about to be started.
+    started: Instant,
+    /// Whether it has been reported how long the cold start took.
+    is_initialization_reported: bool,
     /// Whether it has been reported to use more memory than the function has.
     is_known_to_exceed_memory: bool,
 }
@@ -149,13 +153,13 @@ impl Environment {
 
     /// Waits until the process asks for its first event.
     async fn initialize(&mut self) -> Result<(), InvokeError> {
-        let started = Instant::now();
         let limit = INIT_LIMIT + self.function.config.timeout;
         loop {
-            match self.next(Some(started + limit)).await {
+            match self.next(Some(self.started + limit)).await {
                 Happening::Call(Call::Next { event }) => {
                     self.poll = Some(event);
-                    self.init_duration = Some(started.elapsed());
+                    // This is the only place that sets it, and it is left.
+                    let _ = self.status.init_duration.set(self.started.elapsed());
                     return Ok(());
                 }
                 Happening::Call(Call::InitError { error, ack }) => {
@@ -285,6 +289,8 @@ impl Environment {
     /// Says what the `REPORT` line of Lambda's own log says.
     fn report(&mut self, invocation: &Invocation, duration: Duration) {
         let config = &self.function.config;
+        let is_first = !std::mem::replace(&mut self.is_initialization_reported, true);
+        let init_duration = self.status.init_duration.get().filter(|_| is_first);
         let max_memory_mib =
             process::peak_memory_bytes(self.process.pid()).map(|bytes| bytes.div_ceil(1024 * 1024));
         tracing::debug!(
@@ -293,7 +299,7 @@ impl Environment {
             environment = self.id,
             request_id = invocation.request_id,
             duration_ms = duration.as_secs_f64() * 1000.0,
-            init_duration_ms = self.init_duration.take().map(|init| init.as_secs_f64() * 1000.0),
+            init_duration_ms = init_duration.map(|init| init.as_secs_f64() * 1000.0),
             max_memory_mib,
             "report"
         );

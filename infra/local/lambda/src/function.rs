@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
@@ -24,6 +25,9 @@ pub struct EnvironmentInfo {
     pub is_busy: bool,
     /// How many invocations it has been given.
     pub invocations: u64,
+    /// How long it took from the start of its process until that asked for its
+    /// first event; `None` until then.
+    pub init_duration: Option<Duration>,
     /// The most memory that its process has held at once (`VmHWM`), where the
     /// operating system tells.
     pub peak_memory_bytes: Option<u64>,
@@ -64,6 +68,8 @@ pub(crate) struct Status {
     /// 0 before the process has been started.
     pub(crate) pid: AtomicU32,
     pub(crate) invocations: AtomicU64,
+    /// Set once the process has asked for its first event.
+    pub(crate) init_duration: OnceLock<Duration>,
 }
 
 #[derive(Debug, Default)]
@@ -214,6 +220,7 @@ impl Function {
                 pid,
                 is_busy: !pool.idle.iter().any(|(idle, _)| idle == id),
                 invocations: status.invocations.load(Ordering::Relaxed),
+                init_duration: status.init_duration.get().copied(),
                 peak_memory_bytes: process::peak_memory_bytes(pid),
             })
         };

@@ -1,16 +1,15 @@
 //! The functions: their settings, their queues and their routes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use fanout_local_gateway::{HttpRoute, WebSocketRoutes};
 use fanout_local_lambda::event_source::{self, EventSourceMapping, SqsQueue};
 use fanout_local_lambda::{FunctionConfig, Lambda};
 use fanout_local_sqs::Sqs;
 use tracing::error;
 
+use super::programs::{Program, Programs};
 use super::{ACCOUNT, Addresses, Part, page, queues, tables};
 use crate::cli::{Limit, Options};
 use crate::token;
@@ -50,15 +49,16 @@ pub(super) fn names(options: &Options) -> impl Iterator<Item = &'static str> {
 /// Configures all functions.
 ///
 /// # Errors
-/// A binary that `--functions` should hold is not there.
+/// A program that `--functions` should hold is not there.
 pub(super) fn configure(
     options: &Options,
     addresses: &Addresses,
+    programs: &Programs,
 ) -> anyhow::Result<Vec<FunctionConfig>> {
     let mut functions = Vec::new();
     for name in names(options) {
         let binary = if name == SLICE_WORKER { "worker" } else { name };
-        let (program, args) = program_of(binary, options.functions.as_deref())?;
+        let Program { path, args, zip: _ } = programs.program(binary)?;
         let mut environment = shared_environment(options, addresses);
         environment.extend(token::environment(options));
         let (timeout, max_concurrency) = match name {
@@ -75,7 +75,7 @@ pub(super) fn configure(
         environment.extend(options.variables.iter().cloned());
         functions.push(FunctionConfig {
             name: name.to_owned(),
-            program,
+            program: path,
             args,
             environment,
             timeout,
@@ -287,22 +287,4 @@ fn function_log(options: &Options) -> String {
 pub(super) fn queue_url(addresses: &Addresses, name: &str) -> String {
     let Addresses { sqs, .. } = addresses;
     format!("http://{sqs}/{ACCOUNT}/{name}")
-}
-
-/// This executable, started as a function, or the function's own binary.
-fn program_of(function: &str, directory: Option<&Path>) -> anyhow::Result<(PathBuf, Vec<String>)> {
-    let Some(directory) = directory else {
-        let this = std::env::current_exe().context("cannot find this executable")?;
-        return Ok((this, vec!["function".to_owned(), function.to_owned()]));
-    };
-    let own = [
-        directory.join(function).join("bootstrap"),
-        directory.join(function),
-    ];
-    let found = own.into_iter().find(|path| path.is_file());
-    let found = found.with_context(|| {
-        let directory = directory.display();
-        format!("--functions {directory}: there is neither {function} nor {function}/bootstrap")
-    })?;
-    Ok((found.canonicalize()?, Vec::new()))
 }

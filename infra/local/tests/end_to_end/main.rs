@@ -9,6 +9,7 @@
 )]
 
 mod actions;
+mod cold_start;
 mod contract;
 mod faults;
 mod frames;

@@ -107,6 +107,7 @@ async fn a_warm_environment_is_used_again() {
         (6, false)
     );
     assert!(environments[0].peak_memory_bytes > Some(100_000));
+    assert!(environments[0].init_duration > Some(Duration::ZERO));
     lambda.shutdown().await;
 }
 
