@@ -22,6 +22,8 @@ const BUCKETS: usize = 35 * 64;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Distribution {
     count: u64,
+    /// In microseconds, as it was.
+    longest: u64,
     /// In microseconds; empty once there are buckets.
     first: Vec<u64>,
     buckets: Vec<u32>,
@@ -33,6 +35,7 @@ impl Distribution {
     pub fn record(&mut self, span: Duration) {
         let micros = u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         self.count += 1;
+        self.longest = self.longest.max(micros);
         if !self.buckets.is_empty() {
             self.count_in_bucket(micros);
         } else if self.first.len() < MOST_VALUES {
@@ -57,7 +60,8 @@ impl Distribution {
 
     /// Returns at most [`MOST_VALUES`] values that stand for all spans: the
     /// spans themselves, in the order in which they were counted, or, of more,
-    /// the quantiles in the middles of [`MOST_VALUES`] equal parts, ascending.
+    /// the quantiles in the middles of [`MOST_VALUES`] equal parts, ascending,
+    /// with the longest of all in place of the last.
     #[must_use]
     pub fn values(&self) -> Vec<Duration> {
         if self.buckets.is_empty() {
@@ -75,6 +79,9 @@ impl Distribution {
                 values.push(Duration::from_micros(middle_of(bucket)));
                 rank = ranks.next();
             }
+        }
+        if let Some(last) = values.last_mut() {
+            *last = Duration::from_micros(self.longest);
         }
         values
     }
@@ -133,7 +140,8 @@ mod tests {
         let many = distribution((1..=100_000).map(|n| n * 10));
         let values = many.values();
         assert_eq!((many.count(), values.len()), (100_000, MOST_VALUES));
-        for (part, value) in (0_u32..).zip(&values) {
+        assert_eq!(values[99], Duration::from_secs(1));
+        for (part, value) in (0_u32..).zip(&values[..99]) {
             let exact = Duration::from_millis(5) + Duration::from_millis(10) * part;
             let wrong_by = value.abs_diff(exact);
             assert!(wrong_by <= exact / 100, "{part}: {value:?}");
@@ -167,6 +175,6 @@ mod tests {
     fn what_is_too_long_counts_as_the_longest() {
         let values = distribution([vec![1; 50], vec![u64::MAX; 51]].concat()).values();
         let longest = Duration::from_micros(LONGEST_MICROS);
-        assert!(values[99].abs_diff(longest) < longest / 100);
+        assert!(values[98].abs_diff(longest) < longest / 100);
     }
 }

@@ -207,11 +207,17 @@ impl Metric {
                 "requests that timed out, were cut off or answered 5xx; they are made again"
             }
             Self::PushesRefused => "requests answered 403, 413 or alike, which would fail again",
-            Self::PushLatency => "how long each PostToConnection request took",
+            Self::PushLatency => {
+                "how long PostToConnection requests took: at most a hundred values a task, the \
+                 longest among them"
+            }
             Self::ConnectionsGone => {
                 "requests answered 410: rows deleted, unless the connection is in its handshake"
             }
-            Self::DeliveriesAccepted => "connections settled in the ledger as accepted",
+            Self::DeliveriesAccepted => {
+                "connections settled as accepted; what a worker had settled that was killed, or \
+                 lost its part, is in the ledger alone"
+            }
             Self::DeliveriesFailed => {
                 "connections settled as failed; those of a dead letter each time it becomes one"
             }
@@ -221,8 +227,8 @@ impl Metric {
                 "connections that were read from the audience and went back to a queue"
             }
             Self::AcceptedAge => {
-                "how old a notification was at each push of it that the gateway accepted: \
-                 the p99 is the time until 99 % were"
+                "how old a notification was when the gateway accepted a push of it: at most a \
+                 hundred values a task, the longest among them"
             }
             Self::UnfinishedAge => {
                 "how old a notification is of which a part went back to a queue, was held by \

@@ -13,10 +13,9 @@ use crate::connection::{ConnectionId, Recipient};
 use crate::store::{Registry as _, StoreError};
 use crate::topic::Topic;
 
-// Both reads of an audience are strongly consistent: whose socket opened before
-// the POST is in it. They cost twice the read units, some 25 for 1,000
-// connections, and a partition still yields more than an account may push.
-// Counting is eventually consistent: nobody is left out of anything by it.
+// All reads of an audience are strongly consistent: whose socket opened before
+// the POST is in it, and is counted. They cost twice the read units, some 25 for
+// 1,000 connections, and a partition still yields more than an account may push.
 
 /// How many shards of a topic are counted at once.
 const COUNTED_AT_ONCE: usize = 8;
@@ -75,6 +74,7 @@ impl Store {
                 .query()
                 .table_name(&self.settings.tables.subscriptions)
                 .select(Select::Count)
+                .consistent_read(true)
                 .key_condition_expression("topicShard = :shard")
                 .set_exclusive_start_key(start)
                 .filter_expression(NOT_EXPIRED)
