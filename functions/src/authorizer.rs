@@ -72,8 +72,10 @@ impl Authorizer {
     /// `Unauthorized` where there is no token or one that is not valid: the
     /// client gets 401. Another error where that could not be found out: 500.
     pub async fn handle(&self, event: &Request) -> Result<Answer, Error> {
-        let method_arn = event.method_arn.as_deref();
-        let method_arn = method_arn.ok_or("event has no methodArn: not for an authorizer")?;
+        let Some(method_arn) = event.method_arn.as_deref() else {
+            self.count(Metric::AuthorizerFailed, "no_method_arn");
+            return Err("event has no methodArn: not for an authorizer".into());
+        };
         let Some(verifier) = &self.verifier else {
             return Ok(allow("anyone".to_owned(), method_arn, None));
         };
@@ -97,6 +99,7 @@ impl Authorizer {
             Err(error) if error.is_bearers_fault() => Err(self.refuse(error.reason())),
             Err(error) => {
                 error!(reason = error.reason(), "client could not be authenticated");
+                self.count(Metric::AuthorizerFailed, error.reason());
                 Err(error.into())
             }
         }
@@ -104,11 +107,15 @@ impl Authorizer {
 
     fn refuse(&self, reason: &'static str) -> Error {
         info!(reason, "client refused");
+        self.count(Metric::ConnectionsRefused, reason);
+        UNAUTHORIZED.into()
+    }
+
+    fn count(&self, metric: Metric, reason: &'static str) {
         let mut line = Line::default();
-        line.count(Metric::ConnectionsRefused, 1);
+        line.count(metric, 1);
         line.field("reason", reason);
         self.metrics.write(line);
-        UNAUTHORIZED.into()
     }
 }
 
@@ -240,9 +247,11 @@ mod tests {
         let verifier = Some(crate::token::tests::verifier_without_keys());
         let token = crate::token::tests::es256_unsigned();
         let query = json!({"queryStringParameters": {"token": token}});
-        let answer = ask(&authorizer(verifier), &query).await;
+        let (metrics, written) = crate::metrics::tests::recording(Clock::System);
+        let answer = ask(&Authorizer { verifier, metrics }, &query).await;
         let error = "keys to verify tokens with are unavailable";
         assert_eq!(answer, Err(error.to_owned()));
+        assert_eq!(written.take_figures()["AuthorizerFailed"], json!(1));
     }
 
     #[tokio::test]

@@ -14,6 +14,8 @@ pub enum Metric {
     ConnectionsOpened,
     /// Connections that were refused.
     ConnectionsRefused,
+    /// Handshakes that the authorizer could not decide.
+    AuthorizerFailed,
     /// Connections that were closed.
     ConnectionsClosed,
     /// Attempts to push.
@@ -76,12 +78,13 @@ impl Unit {
 
 impl Metric {
     /// All of them, in the order of a notification's way.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NotificationsAccepted,
         Self::NotificationsRefused,
         Self::PublishesUnavailable,
         Self::ConnectionsOpened,
         Self::ConnectionsRefused,
+        Self::AuthorizerFailed,
         Self::ConnectionsClosed,
         Self::Pushes,
         Self::PushesAccepted,
@@ -110,6 +113,7 @@ impl Metric {
             Self::PublishesUnavailable => "PublishesUnavailable",
             Self::ConnectionsOpened => "ConnectionsOpened",
             Self::ConnectionsRefused => "ConnectionsRefused",
+            Self::AuthorizerFailed => "AuthorizerFailed",
             Self::ConnectionsClosed => "ConnectionsClosed",
             Self::Pushes => "Pushes",
             Self::PushesAccepted => "PushesAccepted",
@@ -141,6 +145,7 @@ impl Metric {
             | Self::PublishesUnavailable
             | Self::ConnectionsOpened
             | Self::ConnectionsRefused
+            | Self::AuthorizerFailed
             | Self::ConnectionsClosed
             | Self::Pushes
             | Self::PushesAccepted
@@ -166,6 +171,7 @@ impl Metric {
             Self::NotificationsRefused => &["publish"],
             Self::ConnectionsOpened => &["connect"],
             Self::ConnectionsRefused => &["connect", "authorizer"],
+            Self::AuthorizerFailed => &["authorizer"],
             Self::ConnectionsClosed => &["disconnect"],
             Self::Pushes
             | Self::PushesAccepted
@@ -199,6 +205,10 @@ impl Metric {
             }
             Self::ConnectionsOpened => "connections stored, before their sockets open",
             Self::ConnectionsRefused => "connections refused: no valid token, or wrong topics",
+            Self::AuthorizerFailed => {
+                "handshakes that were refused though the bearer may be right: the keys could not \
+                 be had, or the event was not one"
+            }
             Self::ConnectionsClosed => "connections deleted when their sockets closed",
             Self::Pushes => "PostToConnection requests",
             Self::PushesAccepted => "requests that the gateway accepted",

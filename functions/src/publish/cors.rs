@@ -17,8 +17,10 @@ use super::answer::{Response, empty};
 use super::routes::METHODS;
 
 /// What a browser may send beside the headers that it may always send, and
-/// beside the attributes of an event that it asks for.
-const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key";
+/// beside the attributes of an event that it asks for: also what signs a request
+/// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>).
+const ALLOWED_HEADERS: &str = "authorization, content-type, idempotency-key, \
+     x-amz-content-sha256, x-amz-date, x-amz-security-token";
 /// What a page may read beside the headers that it may always read.
 const EXPOSED_HEADERS: &str = "location, retry-after, www-authenticate, allow";
 /// How long a browser may remember a preflight, in seconds: two hours, the
