@@ -22,7 +22,7 @@ use fanout_core::settings::{InvalidConfiguration, Reader};
 pub use self::publisher::Publish;
 pub use self::subscriber::{Authorizer, Connect, Message};
 pub use self::token::{Publishers, Subscribers};
-pub use self::worker::Worker;
+pub use self::worker::{PushClient, Worker};
 
 /// API Gateway's frames: a larger message is billed as several
 /// (<https://aws.amazon.com/api-gateway/pricing/>).
