@@ -210,3 +210,6 @@ fn classify(answer: &Response<Bytes>) -> PushOutcome {
     let status = answer.status().as_u16();
     classify_status(status, code.as_deref(), retry_after(header("retry-after")))
 }
+
+#[cfg(test)]
+mod tests;

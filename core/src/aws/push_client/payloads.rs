@@ -32,16 +32,14 @@ impl HashedPayloads {
         let is_same = |(known, _): &(Bytes, HexDigest)| {
             known.as_ptr() == payload.as_ptr() && known.len() == payload.len()
         };
-        if let Some(place) = latest_first.iter().position(is_same) {
-            latest_first.swap(0, place);
-        } else {
-            latest_first.truncate(REMEMBERED - 1);
-            let hashed = hex(digest(&SHA256, payload).as_ref());
-            latest_first.push_front((payload.clone(), hashed));
-        }
-        latest_first
-            .front()
-            .map_or_else(|| hex(&[]), |(_, digest)| *digest)
+        let place = latest_first.iter().position(is_same);
+        let known = place.and_then(|place| latest_first.swap_remove_front(place));
+        let hash = || (payload.clone(), hex(digest(&SHA256, payload).as_ref()));
+        let latest = known.unwrap_or_else(hash);
+        let hashed = latest.1;
+        latest_first.truncate(REMEMBERED - 1);
+        latest_first.push_front(latest);
+        hashed
     }
 }
 

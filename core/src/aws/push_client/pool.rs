@@ -96,20 +96,24 @@ impl Pool {
     /// # Errors
     /// The endpoint is `https`, and this system trusts no certificates.
     pub fn new(endpoint: &Endpoint, max_in_flight: usize) -> std::io::Result<Self> {
-        Ok(Self {
-            connector: connect::connector(endpoint.is_https())?,
+        let connector = connect::connector(endpoint.is_https())?;
+        Ok(Self::through(connector, endpoint, max_in_flight))
+    }
+
+    fn through(connector: Connector, endpoint: &Endpoint, max_in_flight: usize) -> Self {
+        Self {
+            connector,
             origin: endpoint.origin(),
             in_flight: Semaphore::new(max_in_flight),
             opening: Semaphore::new(1),
             freed: Notify::new(),
             open: Mutex::default(),
             tasks: Arc::default(),
-        })
+        }
     }
 
-    /// Sends a request and reads its answer, of whose body no more than
-    /// [a bound](exchange::MOST_BODY) is kept. `now` tells which connections
-    /// have rested for too long.
+    /// Sends a request and reads its answer, of whose body no more than 4 KiB
+    /// are kept. `now` tells which connections have rested for too long.
     ///
     /// `request` makes the request for the protocol of its connection. It is
     /// made again when a connection from before turns out to be closed, and
@@ -165,33 +169,43 @@ impl Pool {
             if let Some(room) = self.open().take(now) {
                 return Ok((room, false));
             }
-            let _opening = tokio::select! {
-                biased;
-                permit = self.opening.acquire() => permit,
-                () = self.freed.notified() => continue,
-            };
-            // While this waited, another may have been done, or opened one.
-            if let Some(room) = self.open().take(now) {
-                return Ok((room, false));
+            // Apart from the request's own future: it is large, and few requests
+            // come to it.
+            if let Some(found) = Box::pin(self.wait_or_open(now)).await? {
+                return Ok(found);
             }
-            let opened = connect::connect(&self.connector, &self.origin, &self.tasks);
-            let room = match opened.await.map_err(SendError::Connect)? {
-                Connected::Http1(connection) => {
-                    let is_first = !std::mem::replace(&mut self.open().is_http1_seen, true);
-                    if is_first {
-                        self.opening.add_permits(OPENING_AT_ONCE - 1);
-                    }
-                    Room::Http1(connection)
-                }
-                Connected::Http2(connection) => {
-                    let stream = connection.stream();
-                    self.open().shared.push(connection);
-                    self.freed.notify_waiters();
-                    Room::Http2(stream)
-                }
-            };
-            return Ok((room, true));
         }
+    }
+
+    /// Opens a connection when it is this request's turn; `None` if there may be
+    /// room on another one before that.
+    async fn wait_or_open(&self, now: Timestamp) -> Result<Option<(Room, bool)>, SendError> {
+        let _opening = tokio::select! {
+            biased;
+            permit = self.opening.acquire() => permit,
+            () = self.freed.notified() => return Ok(None),
+        };
+        // While this waited, another may have been done, or opened one.
+        if let Some(room) = self.open().take(now) {
+            return Ok(Some((room, false)));
+        }
+        let opened = connect::connect(&self.connector, &self.origin, &self.tasks);
+        let room = match opened.await.map_err(SendError::Connect)? {
+            Connected::Http1(connection) => {
+                let is_first = !std::mem::replace(&mut self.open().is_http1_seen, true);
+                if is_first {
+                    self.opening.add_permits(OPENING_AT_ONCE - 1);
+                }
+                Room::Http1(connection)
+            }
+            Connected::Http2(connection) => {
+                let stream = connection.stream();
+                self.open().shared.push(connection);
+                self.freed.notify_waiters();
+                Room::Http2(stream)
+            }
+        };
+        Ok(Some((room, true)))
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {

@@ -5,6 +5,8 @@ use tokio::io::AsyncWriteExt as _;
 use super::*;
 
 const ID: &str = "TXzPWdnOjoECGjA=";
+/// How long a push may take that is not answered.
+const IMPATIENCE: Duration = Duration::from_millis(250);
 const DISPATCH: PushOutcome = PushOutcome::Transient { reason: "dispatch" };
 const RESPONSE: PushOutcome = PushOutcome::Transient { reason: "response" };
 const TIMED_OUT: PushOutcome = PushOutcome::Transient { reason: "timeout" };
@@ -26,7 +28,12 @@ async fn push(client: &Client) -> PushOutcome {
 /// Checks what both clients make of an answer as it is on the wire.
 async fn check_bytes(answer: &str, then: Then, expected: PushOutcome) {
     let gateway = listen().await;
-    for client in Client::both(&gateway) {
+    let timeout = if expected == TIMED_OUT {
+        IMPATIENCE
+    } else {
+        PATIENCE
+    };
+    for client in Client::both(&gateway, timeout) {
         let answering = async {
             let (mut socket, _) = gateway.accept().await.unwrap();
             let request = read_request(&mut socket, "\r\n\r\n{}").await;
@@ -172,7 +179,7 @@ async fn a_gateway_that_does_not_answer_times_out() {
 #[tokio::test]
 async fn a_gateway_that_does_not_accept_times_out() {
     let gateway = listen().await;
-    for client in Client::both(&gateway) {
+    for client in Client::both(&gateway, IMPATIENCE) {
         assert_eq!(push(&client).await, TIMED_OUT);
     }
 }
@@ -180,7 +187,7 @@ async fn a_gateway_that_does_not_accept_times_out() {
 #[tokio::test]
 async fn a_reset_is_a_transient_dispatch_failure() {
     let gateway = listen().await;
-    for client in Client::both(&gateway) {
+    for client in Client::both(&gateway, PATIENCE) {
         let (outcome, ()) = tokio::join!(push(&client), async {
             drop(gateway.accept().await.unwrap());
         });
@@ -191,7 +198,7 @@ async fn a_reset_is_a_transient_dispatch_failure() {
 #[tokio::test]
 async fn where_nobody_listens_is_a_transient_dispatch_failure() {
     let gateway = listen().await;
-    let clients = Client::both(&gateway);
+    let clients = Client::both(&gateway, PATIENCE);
     drop(gateway);
     for client in clients {
         assert_eq!(push(&client).await, DISPATCH);
@@ -201,7 +208,7 @@ async fn where_nobody_listens_is_a_transient_dispatch_failure() {
 #[tokio::test]
 async fn a_socket_that_was_closed_while_it_rested_costs_no_push() {
     let gateway = listen().await;
-    for client in Client::both(&gateway) {
+    for client in Client::both(&gateway, PATIENCE) {
         for _ in 0..3 {
             let (outcome, ()) = tokio::join!(push(&client), async {
                 let (mut socket, _) = gateway.accept().await.unwrap();
@@ -219,12 +226,16 @@ async fn a_socket_that_was_closed_while_it_rested_costs_no_push() {
 #[tokio::test]
 async fn a_push_that_was_given_up_leaves_the_next_one_its_own_answer() {
     let gateway = listen().await;
-    for client in Client::both(&gateway) {
-        let given_up = tokio::time::timeout(Duration::from_millis(20), push(&client));
-        let (given_up, accepted) = tokio::join!(given_up, gateway.accept());
-        assert!(given_up.is_err());
-        let (mut late, _) = accepted.unwrap();
-        read_request(&mut late, "{}").await;
+    for client in Client::both(&gateway, PATIENCE) {
+        let arriving = async {
+            let (mut socket, _) = gateway.accept().await.unwrap();
+            read_request(&mut socket, "{}").await;
+            socket
+        };
+        let mut late = tokio::select! {
+            _ = push(&client) => panic!("nobody answers it"),
+            socket = arriving => socket,
+        };
         // Nobody reads it: the connection is closed, or about to be.
         let gone = b"HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n";
         drop(late.write_all(gone).await);
@@ -241,7 +252,7 @@ async fn a_push_that_was_given_up_leaves_the_next_one_its_own_answer() {
 #[tokio::test]
 async fn an_id_that_can_be_in_no_path_is_refused() {
     let gateway = listen().await;
-    for client in Client::both(&gateway) {
+    for client in Client::both(&gateway, PATIENCE) {
         let outcome = client.push(&"".into(), &Bytes::from_static(b"{}")).await;
         assert_eq!(outcome, PushOutcome::Rejected { reason: "request" });
     }

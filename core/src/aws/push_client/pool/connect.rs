@@ -35,8 +35,8 @@ pub(super) enum Connected {
     Http2(Http2),
 }
 
-/// Makes what opens connections: TLS by rustls on ring, with the certificates
-/// that this system trusts, as the SDK's clients do.
+/// Makes what opens connections, and trusts whom this system trusts, as the
+/// SDK's clients do.
 pub(super) fn connector(is_https: bool) -> io::Result<Connector> {
     let tls = ClientConfig::builder_with_provider(ring::default_provider().into())
         .with_safe_default_protocol_versions()
@@ -46,13 +46,16 @@ pub(super) fn connector(is_https: bool) -> io::Result<Connector> {
     } else {
         tls.with_root_certificates(RootCertStore::empty())
     };
-    let mut tls = tls.with_no_client_auth();
+    Ok(connector_with(tls.with_no_client_auth()))
+}
+
+pub(super) fn connector_with(mut tls: ClientConfig) -> Connector {
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     // A request is written whole: there is nothing to wait for.
     tcp.set_nodelay(true);
-    Ok(HttpsConnector::from((tcp, tls)))
+    HttpsConnector::from((tcp, tls))
 }
 
 /// Opens a connection.
