@@ -26,7 +26,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// Both clients, that all tests of outcomes run over.
 pub(crate) enum Client {
     Sdk(ManagementApi),
-    Hyper(PushClient),
+    Hyper(Box<PushClient>),
 }
 
 impl Client {
@@ -41,7 +41,7 @@ impl Client {
         let hyper = PushClient::new(&config, &settings, Clock::System).unwrap();
         [
             Self::Sdk(ManagementApi::new(&config, &endpoint, attempt_timeout)),
-            Self::Hyper(hyper),
+            Self::Hyper(Box::new(hyper)),
         ]
     }
 }

@@ -13,7 +13,7 @@ use crate::settings;
 /// Pushes through one client or the other; they give the same outcomes.
 #[derive(Debug)]
 pub(super) enum Gateway {
-    Hyper(PushClient),
+    Hyper(Box<PushClient>),
     Sdk(ManagementApi),
 }
 
@@ -31,7 +31,7 @@ impl Gateway {
                     attempt_timeout: timeout,
                     max_in_flight: settings.worker.fanout.max_in_flight,
                 };
-                Self::Hyper(PushClient::new(config, &settings, clock)?)
+                Self::Hyper(Box::new(PushClient::new(config, &settings, clock)?))
             }
             settings::PushClient::Sdk => Self::Sdk(ManagementApi::new(config, endpoint, timeout)),
         })

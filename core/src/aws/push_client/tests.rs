@@ -13,7 +13,7 @@ const MOST_ALLOCATIONS: u64 = 14;
 fn client(endpoint: &str) -> Result<PushClient, PushClientError> {
     let settings = Settings {
         endpoint: endpoint.to_owned(),
-        attempt_timeout: Duration::from_secs(60),
+        attempt_timeout: Duration::from_mins(1),
         max_in_flight: 1,
     };
     PushClient::new(&config(), &settings, Clock::System)

@@ -113,11 +113,11 @@ async fn push_all(
     .await?;
     let (cpu, started) = (cpu_clock(), Instant::now());
     push(pusher, &ids, &payload, run.in_flight, run.pushes).await?;
-    let (cpu, elapsed) = (cpu_clock() - cpu, started.elapsed());
-    let pushes = u32::try_from(run.pushes)?;
+    let (cpu, elapsed) = (cpu_clock().saturating_sub(cpu), started.elapsed());
+    let count = f64::from(u32::try_from(run.pushes)?);
     Ok(Cost {
-        cpu_micros: cpu.as_secs_f64() * 1e6 / f64::from(pushes),
-        pushes_per_second: f64::from(pushes) / elapsed.as_secs_f64(),
+        cpu_micros: cpu.as_secs_f64() * 1e6 / count,
+        pushes_per_second: count / elapsed.as_secs_f64(),
     })
 }
 
@@ -127,9 +127,9 @@ async fn push(
     ids: &[ConnectionId],
     payload: &Bytes,
     in_flight: usize,
-    pushes: usize,
+    count: usize,
 ) -> anyhow::Result<()> {
-    let mut next = ids.iter().cycle().take(pushes);
+    let mut next = ids.iter().cycle().take(count);
     let mut flying: FuturesUnordered<_> = next
         .by_ref()
         .take(in_flight)

@@ -5,6 +5,7 @@
 //! run costs once.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::time::Duration;
 
@@ -58,21 +59,16 @@ pub(super) async fn print(payload: usize, identity: &Identity) -> anyhow::Result
         let mut row = format!("| {} |", client.name());
         for transport in Transport::ALL {
             let sink = Sink::start(transport, LONG, identity).await?;
-            let mut peaks = Vec::new();
-            for in_flight in IN_FLIGHT {
-                let run = Run {
-                    endpoint: sink.endpoint.clone(),
-                    in_flight,
-                    pushes: in_flight,
-                    payload,
-                };
-                peaks.push(heap(client, &run, identity).await?.peak);
-            }
-            let more = peaks[1].saturating_sub(peaks[0]);
-            row.push_str(&format!(
-                " {} |",
-                more / (IN_FLIGHT[1] - IN_FLIGHT[0]) as u64
-            ));
+            let [few, many] = IN_FLIGHT.map(|in_flight| Run {
+                endpoint: sink.endpoint.clone(),
+                in_flight,
+                pushes: in_flight,
+                payload,
+            });
+            let less = heap(client, &few, identity).await?.peak;
+            let more = heap(client, &many, identity).await?.peak;
+            let each = more.saturating_sub(less) / (many.in_flight - few.in_flight) as u64;
+            write!(row, " {each} |")?;
         }
         println!("{row}");
     }

@@ -149,9 +149,9 @@ fn new_credentials_are_signed_with_at_once() {
     let url = "https://push.example/prod/@connections/TXzPWdnOjoECGjA%3D";
     for (id, token) in [("a", None), ("b", Some("t")), ("c", None)] {
         let credentials = credentials(id, "secret", token);
-        let signed = ours(&signer, &path, b"{}", &credentials, 1_800_000_000);
+        let headers = ours(&signer, &path, b"{}", &credentials, 1_800_000_000);
         let expected = reference(url, b"{}", &credentials, "eu-central-1", 1_800_000_000);
-        assert_eq!(signed, expected);
+        assert_eq!(headers, expected);
     }
 }
 
