@@ -103,17 +103,13 @@ async fn push_all(
 ) -> anyhow::Result<Cost> {
     let payload = Bytes::from(vec![b'x'; run.payload]);
     let ids: Vec<_> = (0..CONNECTIONS).map(id).collect();
-    push(
-        pusher,
-        &ids,
-        &payload,
-        run.in_flight,
-        run.in_flight * WARM_UP,
-    )
-    .await?;
+    let in_flight = run.in_flight;
+    // Under valgrind the SDK gives up on some of many handshakes.
+    push(pusher, &ids, &payload, in_flight, in_flight * WARM_UP).await;
     let (cpu, started) = (cpu_clock(), Instant::now());
-    push(pusher, &ids, &payload, run.in_flight, run.pushes).await?;
+    let failed = push(pusher, &ids, &payload, in_flight, run.pushes).await;
     let (cpu, elapsed) = (cpu_clock().saturating_sub(cpu), started.elapsed());
+    ensure!(failed == 0, "{failed} pushes failed");
     let count = f64::from(u32::try_from(run.pushes)?);
     Ok(Cost {
         cpu_micros: cpu.as_secs_f64() * 1e6 / count,
@@ -121,28 +117,27 @@ async fn push_all(
     })
 }
 
-/// Pushes as the engine does: so many futures in one task.
+/// Pushes as the engine does: so many futures in one task. Returns how many
+/// were not accepted.
 async fn push(
     pusher: &impl Pusher,
     ids: &[ConnectionId],
     payload: &Bytes,
     in_flight: usize,
     count: usize,
-) -> anyhow::Result<()> {
+) -> usize {
     let mut next = ids.iter().cycle().take(count);
     let mut flying: FuturesUnordered<_> = next
         .by_ref()
         .take(in_flight)
         .map(|id| pusher.push(id, payload))
         .collect();
+    let mut failed = 0;
     while let Some(outcome) = flying.next().await {
-        ensure!(
-            outcome == PushOutcome::Accepted,
-            "a push ended as {outcome:?}"
-        );
+        failed += usize::from(outcome != PushOutcome::Accepted);
         flying.extend(next.next().map(|id| pusher.push(id, payload)));
     }
-    Ok(())
+    failed
 }
 
 /// An id as the gateway makes them.
