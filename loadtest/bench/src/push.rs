@@ -28,7 +28,7 @@ const IN_FLIGHT: [usize; 2] = [64, 512];
 /// How to measure.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// How often each client takes its turn.
+    /// How often each client takes its turn; 0 leaves out CPU.
     #[arg(long, default_value_t = 7)]
     rounds: usize,
     /// Pushes that are measured in a run.
@@ -113,10 +113,20 @@ pub(crate) async fn compare(options: &Options) -> anyhow::Result<()> {
         "{} pushes of {} bytes a run, answered after {} ms, {} rounds, session token of {} bytes\n",
         options.pushes, options.payload, options.delay_ms, options.rounds, options.session_token
     );
+    if options.rounds > 0 {
+        time(options, &identity).await?;
+    }
+    if !options.no_counting {
+        count::print(options.payload, &identity).await?;
+    }
+    Ok(())
+}
+
+async fn time(options: &Options, identity: &Identity) -> anyhow::Result<()> {
     let delay = Duration::from_millis(options.delay_ms);
     let mut measured = Vec::new();
     for transport in Transport::ALL {
-        let sink = Sink::start(transport, delay, &identity).await?;
+        let sink = Sink::start(transport, delay, identity).await?;
         for in_flight in IN_FLIGHT {
             let run = Run {
                 endpoint: sink.endpoint.clone(),
@@ -124,13 +134,10 @@ pub(crate) async fn compare(options: &Options) -> anyhow::Result<()> {
                 pushes: options.pushes,
                 payload: options.payload,
             };
-            measured.push(take_turns(options.rounds, transport, &run, &identity).await?);
+            measured.push(take_turns(options.rounds, transport, &run, identity).await?);
         }
     }
     table::print_cpu(&measured);
-    if !options.no_counting {
-        count::print(options.payload, &identity).await?;
-    }
     Ok(())
 }
 
