@@ -3,8 +3,10 @@
 //! SDK errors and HTTP statuses are translated here, once, into the domain's
 //! outcomes and errors; they appear nowhere else.
 
+mod answer;
 pub mod dynamodb;
 pub mod management_api;
+pub mod push_client;
 pub mod sqs;
 
 use std::time::Duration;
@@ -51,3 +53,6 @@ where
         detail: DisplayErrorContext(error).to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

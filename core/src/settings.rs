@@ -122,17 +122,30 @@ impl Reader {
     /// Returns which of `known` a setting names that must be set. Where it
     /// names none, `otherwise` stands in, and the reading fails at its end.
     pub fn one_of<T: Copy>(&mut self, name: &str, known: &[(&str, T)], otherwise: T) -> T {
-        let text = self.text(name);
-        if let Some((_, value)) = known.iter().find(|(word, _)| *word == text) {
+        let word = self.text(name);
+        if word.is_empty() {
+            return otherwise;
+        }
+        self.among(name, &word, known, otherwise)
+    }
+
+    /// Returns which of `known` a setting names, or `default` if it is not set.
+    pub fn one_of_or<T: Copy>(&mut self, name: &str, known: &[(&str, T)], default: T) -> T {
+        match self.get(name, Need::Optional) {
+            None => default,
+            Some(word) => self.among(name, &word, known, default),
+        }
+    }
+
+    fn among<T: Copy>(&mut self, name: &str, word: &str, known: &[(&str, T)], otherwise: T) -> T {
+        if let Some((_, value)) = known.iter().find(|(known, _)| *known == word) {
             return *value;
         }
-        if !text.is_empty() {
-            let words: Vec<_> = known.iter().map(|(word, _)| *word).collect();
-            self.problems.push(format!(
-                "{name}: expected one of {}, got {text:?}",
-                words.join(", ")
-            ));
-        }
+        let words: Vec<_> = known.iter().map(|(word, _)| *word).collect();
+        self.problems.push(format!(
+            "{name}: expected one of {}, got {word:?}",
+            words.join(", ")
+        ));
         otherwise
     }
 
@@ -176,19 +189,30 @@ mod tests {
     #[test]
     fn words_are_read_and_unknown_ones_told_the_known_ones() {
         let known = [("jwt", 1), ("off", 2)];
-        let mut read = reader(&[("A", "off"), ("B", "JWT"), ("D", "false"), ("E", "yes")]);
+        let mut read = reader(&[
+            ("A", "off"),
+            ("B", "JWT"),
+            ("D", "false"),
+            ("E", "yes"),
+            ("G", "off"),
+            ("H", "on"),
+        ]);
         assert_eq!(read.one_of("A", &known, 0), 2);
         assert_eq!(read.one_of("B", &known, 0), 0);
         assert_eq!(read.one_of("C", &known, 0), 0);
         assert!(!read.flag("D", true));
         assert!(!read.flag("E", false));
         assert!(read.flag("F", true));
+        assert_eq!(read.one_of_or("G", &known, 0), 2);
+        assert_eq!(read.one_of_or("H", &known, 0), 0);
+        assert_eq!(read.one_of_or("I", &known, 3), 3);
         assert_eq!(
             read.finish(()).unwrap_err().to_string(),
             "invalid configuration: \
              B: expected one of jwt, off, got \"JWT\"; \
              C: not set; \
-             E: expected true or false, got \"yes\""
+             E: expected true or false, got \"yes\"; \
+             H: expected one of jwt, off, got \"on\""
         );
     }
 

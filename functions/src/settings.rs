@@ -29,7 +29,7 @@ pub use self::process::Process;
 pub use self::publisher::Publish;
 pub use self::subscriber::{Authorizer, Connect, Message};
 pub use self::token::{Publishers, Subscribers};
-pub use self::worker::Worker;
+pub use self::worker::{PushClient, Worker};
 
 /// API Gateway's frames: a larger message is billed as several
 /// (<https://aws.amazon.com/api-gateway/pricing/>).

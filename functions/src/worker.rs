@@ -3,6 +3,7 @@
 //! One function serves both lanes; what it is told of its queue and its share
 //! of the rate makes it one or the other.
 
+mod gateway;
 mod observer;
 
 use std::panic::AssertUnwindSafe;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use fanout_core::audience::Audience;
-use fanout_core::aws::{self, dynamodb::Store, management_api::ManagementApi, sqs::Queues};
+use fanout_core::aws::{self, dynamodb::Store, sqs::Queues};
 use fanout_core::clock::Clock;
 use fanout_core::fanout::Ports;
 use fanout_core::fanout::pacer::Pacer;
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 use lambda_runtime::{Context, Error};
 use tracing::{error, info, warn};
 
+use self::gateway::Gateway;
 use self::observer::Ended;
 pub use self::observer::Observer;
 use crate::trace::Daemon;
@@ -140,12 +142,8 @@ pub async fn run() -> Result<(), Error> {
     let config = aws::load_config().await;
     let clock = Clock::System;
     let ports = Ports {
+        pusher: Gateway::new(&config, &settings, clock)?,
         store: Store::new(&config, settings.store, clock),
-        pusher: ManagementApi::new(
-            &config,
-            &settings.management_endpoint,
-            settings.push_timeout,
-        ),
     };
     let queues = Queues::new(&config, settings.queues);
     let pacer = Arc::new(Pacer::new(settings.share));

@@ -14,6 +14,7 @@ use aws_sdk_apigatewaymanagement::primitives::{Blob, DateTime};
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::aws::answer::{classify_status, retry_after};
 use crate::aws::store_error;
 use crate::connection::ConnectionId;
 use crate::push::{PushOutcome, Pusher};
@@ -115,33 +116,12 @@ fn classify(error: &PushError) -> PushOutcome {
         SdkError::ResponseError(_) => PushOutcome::Transient { reason: "response" },
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
-            let retry_after = service.raw().headers().get("retry-after");
-            let retry_after = retry_after
-                .and_then(|seconds| seconds.parse().ok())
-                .map(Duration::from_secs);
+            let retry_after = retry_after(service.raw().headers().get("retry-after"));
             classify_status(status, service.err().code(), retry_after)
         }
         SdkError::ConstructionFailure(_) => PushOutcome::Rejected { reason: "request" },
         // The SDK's enum is open: what it adds is not known to be permanent.
         _ => PushOutcome::Transient { reason: "sdk" },
-    }
-}
-
-/// Classifies an answer by its status and error code, never by its text
-/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html>).
-fn classify_status(status: u16, code: Option<&str>, retry_after: Option<Duration>) -> PushOutcome {
-    match (status, code) {
-        // BadRequestException: a malformed id, as no open connection has one.
-        (410, _) | (_, Some("GoneException")) | (400, Some("BadRequestException")) => {
-            PushOutcome::Gone
-        }
-        (429, _) | (_, Some("LimitExceededException" | "TooManyRequestsException")) => {
-            PushOutcome::Throttled { retry_after }
-        }
-        (413, _) | (_, Some("PayloadTooLargeException")) => PushOutcome::TooLarge,
-        (401 | 403, _) => PushOutcome::Forbidden,
-        (500..=599, _) => PushOutcome::Transient { reason: "server" },
-        _ => PushOutcome::Rejected { reason: "status" },
     }
 }
 

@@ -2,68 +2,74 @@
 
 use serde_json::json;
 
-use crate::stack::{Stack, signal};
+use crate::stack::{PUSH_CLIENTS, Stack, signal};
 
 #[tokio::test]
 async fn sockets_that_vanished_without_a_disconnect_are_found_gone() {
-    let faults = ["--faults", "lost-disconnect=100%"];
-    let grace = ["--env", "HANDSHAKE_GRACE_MS=0"];
-    let stack = Stack::start(&[faults, grace].concat()).await;
-    let mut subscribers = stack.subscribe_many(30).await;
-    let mut vanished = Vec::new();
-    for mut subscriber in subscribers.drain(..10) {
-        let who = subscriber.ask(json!({"action": "whoami"})).await;
-        vanished.push(who["connectionId"].as_str().unwrap().to_owned());
-        subscriber.vanish();
+    for push_client in PUSH_CLIENTS {
+        let faults = ["--faults", "lost-disconnect=100%"];
+        let grace = ["--env", "HANDSHAKE_GRACE_MS=0", "--env", push_client];
+        let stack = Stack::start(&[&faults[..], &grace].concat()).await;
+        let mut subscribers = stack.subscribe_many(30).await;
+        let mut vanished = Vec::new();
+        for mut subscriber in subscribers.drain(..10) {
+            let who = subscriber.ask(json!({"action": "whoami"})).await;
+            vanished.push(who["connectionId"].as_str().unwrap().to_owned());
+            subscriber.vanish();
+        }
+        for id in &vanished {
+            stack.wait_until_disconnected(id).await;
+        }
+        let ledger = stack.settled(&stack.order().await).await;
+        let counts = (&ledger["targeted"], &ledger["accepted"], &ledger["gone"]);
+        assert_eq!(counts, (&json!(30), &json!(20), &json!(10)));
+        for subscriber in &mut subscribers {
+            assert_eq!(subscriber.count_arrived().await, 1);
+        }
+        let ledger = stack.settled(&stack.order().await).await;
+        assert_eq!(ledger["targeted"], 20, "their rows are deleted");
     }
-    for id in &vanished {
-        stack.wait_until_disconnected(id).await;
-    }
-    let ledger = stack.settled(&stack.order().await).await;
-    let counts = (&ledger["targeted"], &ledger["accepted"], &ledger["gone"]);
-    assert_eq!(counts, (&json!(30), &json!(20), &json!(10)));
-    for subscriber in &mut subscribers {
-        assert_eq!(subscriber.count_arrived().await, 1);
-    }
-    let ledger = stack.settled(&stack.order().await).await;
-    assert_eq!(ledger["targeted"], 20, "their rows are deleted");
 }
 
 #[tokio::test]
 async fn throttled_pushes_are_tried_again_until_everybody_has_it() {
-    // Workers that think they may push far more than the account allows.
-    let stack = Stack::start(&[
-        "--account-rate",
-        "200",
-        "--account-burst",
-        "20",
-        "--small-audience",
-        "200",
-        "--env",
-        "PUSH_RATE_PER_SECOND=5000",
-        "--env",
-        "PUSH_BURST=500",
-        "--faults",
-        "server-error=5%",
-        "--log",
-        "info",
-    ])
-    .await;
-    let mut subscribers = stack.subscribe_many(200).await;
-    let ledger = stack.settled(&stack.order().await).await;
-    assert_eq!(
-        (&ledger["targeted"], &ledger["accepted"]),
-        (&json!(200), &json!(200))
-    );
-    for subscriber in &mut subscribers {
-        assert_eq!(subscriber.frame().await["type"], "book.ordered");
+    for push_client in PUSH_CLIENTS {
+        // Workers that think they may push far more than the account allows.
+        let stack = Stack::start(&[
+            "--account-rate",
+            "200",
+            "--account-burst",
+            "20",
+            "--small-audience",
+            "200",
+            "--env",
+            "PUSH_RATE_PER_SECOND=5000",
+            "--env",
+            "PUSH_BURST=500",
+            "--faults",
+            "server-error=5%",
+            "--env",
+            push_client,
+            "--log",
+            "info",
+        ])
+        .await;
+        let mut subscribers = stack.subscribe_many(200).await;
+        let ledger = stack.settled(&stack.order().await).await;
+        assert_eq!(
+            (&ledger["targeted"], &ledger["accepted"]),
+            (&json!(200), &json!(200))
+        );
+        for subscriber in &mut subscribers {
+            assert_eq!(subscriber.frame().await["type"], "book.ordered");
+        }
+        // No fault throttles here: it was the account's bucket.
+        let said = stack.process.logged("task ended").await;
+        let throttled = said
+            .split(' ')
+            .find_map(|word| word.strip_prefix("throttled="));
+        assert!(throttled.unwrap().parse::<u32>().unwrap() > 0, "{said}");
     }
-    // No fault throttles here: it was the account's bucket.
-    let said = stack.process.logged("task ended").await;
-    let throttled = said
-        .split(' ')
-        .find_map(|word| word.strip_prefix("throttled="));
-    assert!(throttled.unwrap().parse::<u32>().unwrap() > 0, "{said}");
 }
 
 #[tokio::test]

@@ -37,6 +37,9 @@ const SIGNATURE: &str = "AWS4-HMAC-SHA256 \
     Credential=local/20260101/us-east-1/execute-api/aws4_request, \
     SignedHeaders=host, Signature=0";
 
+/// The settings that choose what pushes: the main tests run over either.
+pub(crate) const PUSH_CLIENTS: [&str; 2] = ["PUSH_CLIENT=hyper", "PUSH_CLIENT=sdk"];
+
 /// A stack of its own, stopped when it is dropped.
 pub(crate) struct Stack {
     pub(crate) process: Process,

@@ -1,0 +1,215 @@
+//! The `@connections` API, by hyper: the [`Pusher`] for many pushes.
+//!
+//! A push through the AWS SDK costs several times what it costs to send. Here a
+//! push is a request on a pooled connection and a signature, of which all that
+//! pushes have in common is made once: the payload's hash, the signing key, and
+//! once a second what the time is in. [`management_api`](super::management_api)
+//! is the reference; both give the same outcomes for the same answers.
+
+mod credentials;
+pub mod endpoint;
+mod error_code;
+mod payloads;
+pub mod pool;
+mod signature;
+mod signer;
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http_body_util::Full;
+use tokio::time::timeout;
+use tracing::debug;
+
+use self::credentials::{CachedCredentials, CredentialsUnavailable};
+use self::endpoint::{Endpoint, InvalidEndpoint, Path};
+use self::error_code::error_code;
+use self::payloads::{HashedPayloads, HexDigest};
+use self::pool::{Pool, Protocol, SendError};
+use self::signer::{Moment, Signer};
+use crate::aws::answer::{classify_status, retry_after};
+use crate::clock::Clock;
+use crate::connection::ConnectionId;
+use crate::push::{PushOutcome, Pusher};
+
+const DATE: HeaderName = HeaderName::from_static("x-amz-date");
+const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+/// What the service's model gives a blob.
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
+/// Authorization, content type, date, host and token.
+const MOST_HEADERS: usize = 5;
+
+/// Where to push, and within what bounds.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The stage, such as
+    /// `https://{api}.execute-api.{region}.amazonaws.com/{stage}`.
+    pub endpoint: String,
+    /// How long one attempt may take, connecting included.
+    pub attempt_timeout: Duration,
+    /// How many pushes may be in flight at once; more of them wait. Over
+    /// HTTP/1.1 it is also the most connections that are open.
+    pub max_in_flight: usize,
+}
+
+/// Why there can be no client.
+#[derive(Debug, thiserror::Error)]
+pub enum PushClientError {
+    /// The endpoint is none.
+    #[error(transparent)]
+    Endpoint(#[from] InvalidEndpoint),
+    /// The configuration has no region to sign for.
+    #[error("no region is configured")]
+    NoRegion,
+    /// The configuration has no credentials to sign with.
+    #[error("no credentials are configured")]
+    NoCredentials,
+    /// This system trusts no certificates.
+    #[error("cannot set up TLS")]
+    Tls(#[source] std::io::Error),
+}
+
+/// Pushes by `PostToConnection`.
+pub struct PushClient {
+    endpoint: Endpoint,
+    pool: Pool,
+    credentials: CachedCredentials,
+    signer: Signer,
+    payloads: HashedPayloads,
+    clock: Clock,
+    attempt_timeout: Duration,
+}
+
+impl PushClient {
+    /// Makes a client that signs with the configuration's credentials for its
+    /// region. Nothing is connected to before the first push.
+    ///
+    /// # Errors
+    /// See [`PushClientError`].
+    pub fn new(
+        config: &SdkConfig,
+        settings: &Settings,
+        clock: Clock,
+    ) -> Result<Self, PushClientError> {
+        let endpoint: Endpoint = settings.endpoint.parse()?;
+        let region = config.region().ok_or(PushClientError::NoRegion)?;
+        let provider = config.credentials_provider();
+        let provider = provider.ok_or(PushClientError::NoCredentials)?;
+        let pool = Pool::new(&endpoint, settings.max_in_flight).map_err(PushClientError::Tls)?;
+        Ok(Self {
+            signer: Signer::new(&endpoint, region.as_ref()),
+            endpoint,
+            pool,
+            credentials: CachedCredentials::new(provider),
+            payloads: HashedPayloads::default(),
+            clock,
+            attempt_timeout: settings.attempt_timeout,
+        })
+    }
+
+    async fn attempt(&self, path: &Path, payload: &Bytes) -> Result<PushOutcome, PushError> {
+        let now = self.clock.now();
+        let credentials = self.credentials.get(now).await?;
+        let moment = self.signer.at(&credentials, now);
+        let digest = self.payloads.digest(payload);
+        let answer = self.pool.send(now, |protocol| {
+            self.request(protocol, path, payload, &moment, &digest)
+        });
+        Ok(classify(&answer.await?))
+    }
+
+    fn request(
+        &self,
+        protocol: Protocol,
+        path: &Path,
+        payload: &Bytes,
+        moment: &Moment,
+        digest: &HexDigest,
+    ) -> Request<Full<Bytes>> {
+        let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
+        if protocol == Protocol::Http1 {
+            headers.insert(header::HOST, self.endpoint.host().clone());
+        }
+        headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
+        headers.insert(DATE, moment.date().clone());
+        if let Some(token) = moment.security_token() {
+            headers.insert(SECURITY_TOKEN, token.clone());
+        }
+        if let Some(authorization) = moment.authorization(path, digest) {
+            headers.insert(header::AUTHORIZATION, authorization);
+        }
+        let mut request = Request::new(Full::new(payload.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.endpoint.uri(protocol, path);
+        *request.headers_mut() = headers;
+        request
+    }
+}
+
+impl Pusher for PushClient {
+    /// # Cancel safety
+    /// Dropping a push closes its connection, or over HTTP/2 resets its stream:
+    /// no other push is given an answer that was not its own.
+    async fn push(&self, connection: &ConnectionId, payload: &Bytes) -> PushOutcome {
+        let Some(path) = self.endpoint.path_of(connection) else {
+            return PushOutcome::Rejected { reason: "request" };
+        };
+        match timeout(self.attempt_timeout, self.attempt(&path, payload)).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => {
+                debug!(connection_id = %connection, %error, "push failed");
+                error.outcome()
+            }
+            Err(_) => PushOutcome::Transient { reason: "timeout" },
+        }
+    }
+}
+
+impl fmt::Debug for PushClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // No keys, and no payloads.
+        f.debug_struct("PushClient")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why there is no answer to a push.
+#[derive(Debug, thiserror::Error)]
+enum PushError {
+    #[error(transparent)]
+    Credentials(#[from] CredentialsUnavailable),
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+impl PushError {
+    fn outcome(&self) -> PushOutcome {
+        match self {
+            Self::Credentials(CredentialsUnavailable::None) => PushOutcome::Forbidden,
+            Self::Credentials(CredentialsUnavailable::Failed) => PushOutcome::Transient {
+                reason: "credentials",
+            },
+            Self::Send(SendError::Connect(_) | SendError::Lost(_)) => {
+                PushOutcome::Transient { reason: "dispatch" }
+            }
+            Self::Send(SendError::Cut(_)) => PushOutcome::Transient { reason: "response" },
+        }
+    }
+}
+
+fn classify(answer: &Response<Bytes>) -> PushOutcome {
+    if answer.status().is_success() {
+        return PushOutcome::Accepted;
+    }
+    let header = |name: &str| answer.headers().get(name)?.to_str().ok();
+    let code = error_code(header("x-amzn-errortype"), answer.body());
+    let status = answer.status().as_u16();
+    classify_status(status, code.as_deref(), retry_after(header("retry-after")))
+}
+
+#[cfg(test)]
+mod tests;

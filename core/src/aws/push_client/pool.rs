@@ -1,0 +1,234 @@
+//! Connections to one endpoint, and requests on them.
+//!
+//! Over HTTP/1.1 a connection carries one request at a time, and is driven by
+//! whoever waits for the answer: there is no task beside, and a request that is
+//! dropped takes its connection along. Over HTTP/2 several connections share
+//! what is in flight.
+
+mod connect;
+mod exchange;
+mod http1;
+mod http2;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::Full;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Notify, Semaphore};
+
+pub use self::connect::ConnectError;
+use self::connect::{Connected, Connector};
+use self::exchange::Failure;
+use self::http1::Http1;
+use self::http2::{Http2, Stream, Tasks};
+use super::endpoint::Endpoint;
+
+/// How many connections are opened at a time, once it is known that each will
+/// carry one request: handshakes cost CPU, and most of those who wait for one
+/// are served by a connection that is free before.
+const OPENING_AT_ONCE: usize = 32;
+/// How long a connection may have rested and be used again. Behind one that
+/// rested longer, such as while the execution environment was frozen, there may
+/// be nobody any more, and a push would be lost in finding out.
+const LONGEST_REST: SignedDuration = SignedDuration::from_secs(20);
+
+/// Which version of HTTP a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// There is no connection to send it on.
+    #[error("cannot connect")]
+    Connect(#[source] ConnectError),
+    /// The connection failed before the head of an answer came. The request may
+    /// have arrived.
+    #[error("no answer")]
+    Lost(#[source] hyper::Error),
+    /// The connection failed within an answer.
+    #[error("the answer broke off")]
+    Cut(#[source] hyper::Error),
+}
+
+/// Connections to one endpoint.
+///
+/// The first is opened alone, and tells which protocol is spoken; the others
+/// are opened as requests need them.
+pub struct Pool {
+    connector: Connector,
+    origin: Uri,
+    in_flight: Semaphore,
+    opening: Semaphore,
+    /// A connection has room for a request.
+    freed: Notify,
+    open: Mutex<Open>,
+    tasks: Arc<Tasks>,
+}
+
+/// What is open and has room.
+#[derive(Default)]
+struct Open {
+    /// Those of HTTP/1.1 that nobody uses, the latest used last.
+    idle: Vec<(Box<Http1>, Timestamp)>,
+    /// All of HTTP/2.
+    shared: Vec<Http2>,
+    is_http1_seen: bool,
+}
+
+/// Room for one request.
+enum Room {
+    Http1(Box<Http1>),
+    Http2(Stream),
+}
+
+impl Pool {
+    /// Makes a pool that holds at most `max_in_flight` requests, and so many
+    /// connections; more requests wait.
+    ///
+    /// # Errors
+    /// The endpoint is `https`, and this system trusts no certificates.
+    pub fn new(endpoint: &Endpoint, max_in_flight: usize) -> std::io::Result<Self> {
+        let connector = connect::connector(endpoint.is_https())?;
+        Ok(Self::through(connector, endpoint, max_in_flight))
+    }
+
+    fn through(connector: Connector, endpoint: &Endpoint, max_in_flight: usize) -> Self {
+        Self {
+            connector,
+            origin: endpoint.origin(),
+            in_flight: Semaphore::new(max_in_flight),
+            opening: Semaphore::new(1),
+            freed: Notify::new(),
+            open: Mutex::default(),
+            tasks: Arc::default(),
+        }
+    }
+
+    /// Sends a request and reads its answer, of whose body no more than 4 KiB
+    /// are kept. `now` tells which connections have rested for too long.
+    ///
+    /// `request` makes the request for the protocol of its connection. It is
+    /// made again when a connection from before turns out to be closed, and
+    /// nothing was written yet.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    ///
+    /// # Cancel safety
+    /// What is dropped before its answer was read closes its connection, or over
+    /// HTTP/2 resets its stream.
+    pub async fn send<F>(
+        &self,
+        now: Timestamp,
+        mut request: F,
+    ) -> Result<Response<Bytes>, SendError>
+    where
+        F: FnMut(Protocol) -> Request<Full<Bytes>>,
+    {
+        // Never closed: there is always a permit.
+        let _in_flight = self.in_flight.acquire().await.ok();
+        loop {
+            let (room, is_new) = self.room(now).await?;
+            let answered = match room {
+                Room::Http1(mut connection) => {
+                    let answered = connection.send(request(Protocol::Http1)).await;
+                    if connection.is_free() {
+                        self.open().idle.push((connection, now));
+                        self.freed.notify_one();
+                    }
+                    answered
+                }
+                Room::Http2(stream) => {
+                    let answered = stream.send(request(Protocol::Http2)).await;
+                    self.freed.notify_one();
+                    answered
+                }
+            };
+            match answered {
+                Ok(answer) => return Ok(answer),
+                Err(Failure::Unsent(_)) if !is_new => {}
+                Err(Failure::Unsent(error) | Failure::Lost(error)) => {
+                    return Err(SendError::Lost(error));
+                }
+                Err(Failure::Cut(error)) => return Err(SendError::Cut(error)),
+            }
+        }
+    }
+
+    /// Returns room for a request, and whether its connection is new.
+    async fn room(&self, now: Timestamp) -> Result<(Room, bool), SendError> {
+        loop {
+            if let Some(room) = self.open().take(now) {
+                return Ok((room, false));
+            }
+            // Apart from the request's own future: it is large, and few requests
+            // come to it.
+            if let Some(found) = Box::pin(self.wait_or_open(now)).await? {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Opens a connection when it is this request's turn; `None` if there may be
+    /// room on another one before that.
+    async fn wait_or_open(&self, now: Timestamp) -> Result<Option<(Room, bool)>, SendError> {
+        let _opening = tokio::select! {
+            biased;
+            permit = self.opening.acquire() => permit,
+            () = self.freed.notified() => return Ok(None),
+        };
+        // While this waited, another may have been done, or opened one.
+        if let Some(room) = self.open().take(now) {
+            return Ok(Some((room, false)));
+        }
+        let opened = connect::connect(&self.connector, &self.origin, &self.tasks);
+        let room = match opened.await.map_err(SendError::Connect)? {
+            Connected::Http1(connection) => {
+                let is_first = !std::mem::replace(&mut self.open().is_http1_seen, true);
+                if is_first {
+                    self.opening.add_permits(OPENING_AT_ONCE - 1);
+                }
+                Room::Http1(connection)
+            }
+            Connected::Http2(connection) => {
+                let stream = connection.stream();
+                self.open().shared.push(connection);
+                self.freed.notify_waiters();
+                Room::Http2(stream)
+            }
+        };
+        Ok(Some((room, true)))
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn take(&mut self, now: Timestamp) -> Option<Room> {
+        self.shared.retain(Http2::is_usable);
+        let with_room = self.shared.iter().filter(|shared| shared.has_room());
+        if let Some(shared) = with_room.min_by_key(|shared| shared.streams()) {
+            return Some(Room::Http2(shared.stream()));
+        }
+        let (connection, used_at) = self.idle.pop()?;
+        if now.duration_since(used_at).abs() <= LONGEST_REST {
+            return Some(Room::Http1(connection));
+        }
+        // The others have rested for longer.
+        self.idle.clear();
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;

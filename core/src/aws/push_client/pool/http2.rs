@@ -1,0 +1,120 @@
+//! One connection over HTTP/2.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper::rt::Executor;
+use tokio::task::JoinSet;
+
+use super::connect::Io;
+use super::exchange::{self, Failure};
+
+/// How many streams a connection carries before another one is opened: about
+/// half of the 128 that gateways commonly allow, so that none waits for the end
+/// of another.
+const MOST_STREAMS: usize = 64;
+
+/// The tasks that move connections on. They end when this is dropped.
+#[derive(Default)]
+pub(super) struct Tasks(Mutex<JoinSet<()>>);
+
+/// Starts tasks where they belong, as long as that is there.
+#[derive(Clone)]
+struct Spawn(Weak<Tasks>);
+
+/// A connection that carries many requests.
+pub(super) struct Http2 {
+    sender: SendRequest<Full<Bytes>>,
+    load: Arc<Load>,
+}
+
+/// Room for one request on a connection.
+pub(super) struct Stream {
+    sender: SendRequest<Full<Bytes>>,
+    load: Arc<Load>,
+    is_ended: bool,
+}
+
+#[derive(Default)]
+struct Load {
+    streams: AtomicUsize,
+    /// A request was given up on, or lost: nobody may be there any more. What is
+    /// in flight goes on.
+    is_doubted: AtomicBool,
+}
+
+impl Http2 {
+    pub(super) async fn open(io: Io, tasks: &Arc<Tasks>) -> hyper::Result<Self> {
+        let spawn = Spawn(Arc::downgrade(tasks));
+        let handshake = Builder::new(spawn.clone()).handshake(io);
+        let (sender, connection) = handshake.await?;
+        // Whoever waits for an answer is told of what went wrong.
+        spawn.execute(async { drop(connection.await) });
+        Ok(Self {
+            sender,
+            load: Arc::default(),
+        })
+    }
+
+    /// Whether requests may be sent on it at all.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.sender.is_closed() && !self.load.is_doubted.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        self.streams() < MOST_STREAMS
+    }
+
+    /// How many requests it carries.
+    pub(super) fn streams(&self) -> usize {
+        self.load.streams.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn stream(&self) -> Stream {
+        self.load.streams.fetch_add(1, Ordering::Relaxed);
+        Stream {
+            sender: self.sender.clone(),
+            load: Arc::clone(&self.load),
+            is_ended: false,
+        }
+    }
+}
+
+impl Stream {
+    pub(super) async fn send(
+        mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>, Failure> {
+        let (head, body) = self.sender.try_send_request(request).await?.into_parts();
+        let body = exchange::read(body).await?;
+        self.is_ended = true;
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.load.streams.fetch_sub(1, Ordering::Relaxed);
+        if !self.is_ended {
+            self.load.is_doubted.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<F> Executor<F> for Spawn
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, task: F) {
+        let Some(owner) = self.0.upgrade() else {
+            return;
+        };
+        let mut tasks = owner.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+}
