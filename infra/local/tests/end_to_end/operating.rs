@@ -6,7 +6,7 @@ use clap::Parser as _;
 use fanout_ops::aws::{config_of, sqs};
 use fanout_ops::canary::fly;
 use fanout_ops::cli::{Cli, Ending};
-use fanout_ops::deployment::Deployment;
+use fanout_ops::deployment::{Deployment, Listening};
 use fanout_ops::doctor::check::{Check, Finding};
 use fanout_ops::doctor::{Patient, examine};
 use fanout_ops::outputs::Outputs;
@@ -67,6 +67,7 @@ impl Place {
             outputs,
             token: token.map(Into::into),
             patience: PATIENCE,
+            listening: Listening::default(),
         };
         let mut failures = Vec::new();
         let is_well = examine(&patient, |check| {
@@ -127,6 +128,7 @@ async fn a_stack_that_is_well_has_nothing_skipped() {
         outputs: place.outputs.clone(),
         token: None,
         patience: PATIENCE,
+        listening: Listening::default(),
     };
     let mut checks = Vec::new();
     assert!(Box::pin(examine(&patient, |check: &Check| checks.push(check.clone()))).await);
