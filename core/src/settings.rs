@@ -10,6 +10,10 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// The longest name of a namespace of metrics
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>).
+const LONGEST_NAMESPACE: usize = 255;
+
 /// Reads settings from a map of environment variables.
 #[derive(Debug)]
 pub struct Reader {
@@ -149,6 +153,19 @@ impl Reader {
         otherwise
     }
 
+    /// Returns a namespace of `CloudWatch` metrics that is the deployment's own,
+    /// or `None` if it is not set.
+    pub fn metrics_namespace(&mut self, name: &str) -> Option<String> {
+        let namespace = self.get(name, Need::Optional)?;
+        self.require(is_namespace(&namespace), || {
+            format!(
+                "{name}: expected at most {LONGEST_NAMESPACE} letters, digits and . - _ / #, and \
+                 not AWS/ before them, got {namespace:?}"
+            )
+        });
+        Some(namespace)
+    }
+
     /// Notes a problem that only shows between settings.
     pub fn require(&mut self, holds: bool, problem: impl FnOnce() -> String) {
         if !holds {
@@ -180,6 +197,12 @@ impl Reader {
             .remove(name)
             .filter(|text| !text.is_empty())
     }
+}
+
+/// Whether `CloudWatch` takes a namespace of this name from a customer.
+fn is_namespace(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#".contains(&byte);
+    text.len() <= LONGEST_NAMESPACE && !text.starts_with("AWS/") && text.bytes().all(is_allowed)
 }
 
 #[cfg(test)]

@@ -5,10 +5,6 @@ use std::net::SocketAddr;
 use fanout_core::settings::Reader;
 use tracing_subscriber::EnvFilter;
 
-/// The longest name of a namespace
-/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html>).
-const LONGEST_NAMESPACE: usize = 255;
-
 /// What every function reads beside its own settings.
 #[derive(Debug)]
 pub struct Process {
@@ -27,7 +23,7 @@ impl Process {
     pub fn read(read: &mut Reader) -> Self {
         Self {
             log_filter: log_filter(read),
-            metrics_namespace: metrics_namespace(read),
+            metrics_namespace: read.metrics_namespace("METRICS_NAMESPACE"),
             xray_daemon: read
                 .optional_text("AWS_XRAY_DAEMON_ADDRESS")
                 .and_then(|address| address.parse().ok()),
@@ -44,23 +40,6 @@ fn log_filter(read: &mut Reader) -> EnvFilter {
         });
         EnvFilter::new("info")
     })
-}
-
-fn metrics_namespace(read: &mut Reader) -> Option<String> {
-    let namespace = read.optional_text("METRICS_NAMESPACE")?;
-    read.require(is_namespace(&namespace), || {
-        format!(
-            "METRICS_NAMESPACE: expected at most {LONGEST_NAMESPACE} letters, digits and \
-             . - _ / #, and not AWS/ before them, got {namespace:?}"
-        )
-    });
-    Some(namespace)
-}
-
-/// Whether CloudWatch takes a namespace of this name from a customer.
-fn is_namespace(text: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_/#".contains(&byte);
-    text.len() <= LONGEST_NAMESPACE && !text.starts_with("AWS/") && text.bytes().all(is_allowed)
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ import type { Settings } from './settings.js';
 
 const TIMEOUT = Duration.minutes(1);
 
+/** How the canary names topics unless it is told otherwise. */
+const TOPICS_PARAMETER = 'topics';
+
 export interface CanaryProps {
   readonly settings: Settings;
   readonly code: Code;
@@ -28,7 +31,14 @@ export function addCanary(scope: Construct, { settings, code, urls, signing }: C
     description: 'Publishes to itself, as a customer would',
     memory: settings.functionMemory,
     timeout: TIMEOUT,
-    environment: { CANARY_WS_URL: urls.webSocket, CANARY_PUBLISH_URL: urls.publish, ...signing },
+    environment: {
+      CANARY_WS_URL: urls.webSocket,
+      CANARY_PUBLISH_URL: urls.publish,
+      // It waits for what is addressed to its connection: any topic will do.
+      ...(settings.topicsRequired ? { CANARY_TOPICS: 'canary' } : {}),
+      ...(settings.topicsParameter === TOPICS_PARAMETER ? {} : { CANARY_TOPICS_PARAMETER: settings.topicsParameter }),
+      ...signing,
+    },
   });
   new events.Rule(canary, 'Schedule', {
     description: 'When the canary sings',

@@ -65,7 +65,7 @@ class KnownFaults(unittest.TestCase):
         with open("known-faults.json") as file:
             faults = json.load(file)
         for fault in faults:
-            self.assertEqual(set(fault), {"case", "fault", "evidence"})
+            self.assertEqual(set(fault), {"case", "fault", "says", "evidence"})
             self.assertTrue(all(fault.values()), fault)
 
 

@@ -34,6 +34,7 @@ const DEPLOYMENTS = {
   },
   'tokens with public keys': { tokenAlgorithm: 'RS256', tokenJwksUrl: 'https://keys.example/jwks' },
   'signed publishes, subscribers with tokens': { publisherAuth: 'iam', corsOrigins: 'https://shop.example' },
+  'topics required, with a canary': { canary: 'rate(1 hour)', topicsRequired: true, topicsParameter: 'listen' },
   'anybody, with a canary': { subscriberAuth: 'off', publisherAuth: 'off', canary: 'rate(1 hour)' },
 };
 
@@ -72,6 +73,16 @@ test('tokens are verified by who asks for them', () => {
   assert.deepEqual(tokenOf({ publisherAuth: 'iam', corsOrigins: 'https://shop.example' }), ['Authorizer']);
   assert.deepEqual(tokenOf({ subscriberAuth: 'off' }), ['Publish']);
   assert.deepEqual(tokenOf({ subscriberAuth: 'off', publisherAuth: 'off' }), []);
+});
+
+test('the canary names a topic where it must, as it must', () => {
+  const topicsOf = (settings: object) => {
+    const { Variables } = synthesize({ canary: 'rate(1 hour)', ...settings }).one('Canary/Function').Properties['Environment'];
+    return [Variables.CANARY_TOPICS, Variables.CANARY_TOPICS_PARAMETER];
+  };
+  assert.deepEqual(topicsOf({}), [undefined, undefined]);
+  assert.deepEqual(topicsOf({ topicsRequired: true }), ['canary', undefined]);
+  assert.deepEqual(topicsOf({ topicsRequired: true, topicsParameter: 'listen' }), ['canary', 'listen']);
 });
 
 test('the secret is in no template', () => {

@@ -129,7 +129,7 @@ pub enum ApiError {
         /// Why it is none.
         source: serde_json::Error,
     },
-    /// A ledger that counts somebody twice, or not at all.
+    /// A ledger whose counts do not make up `targeted`.
     #[error("the ledger does not add up: {0}")]
     DoesNotAddUp(Box<Ledger>),
     /// A ledger that stays open.
@@ -212,10 +212,22 @@ impl Api {
     /// It stays open for longer than the patience lasts, or at some time does
     /// not add up.
     pub async fn closed_ledger(&self, id: &str) -> Result<Ledger, ApiError> {
+        self.ledger_when(id, Ledger::is_closed).await
+    }
+
+    /// Waits until a notification's ledger is as wanted.
+    ///
+    /// # Errors
+    /// It is not before the patience ends, or at some time does not add up.
+    pub async fn ledger_when(
+        &self,
+        id: &str,
+        is_wanted: impl Fn(&Ledger) -> bool,
+    ) -> Result<Ledger, ApiError> {
         let deadline = Instant::now() + self.patience;
         loop {
             let ledger = self.ledger(id).await?;
-            if ledger.is_closed() {
+            if is_wanted(&ledger) {
                 return Ok(ledger);
             }
             if Instant::now() > deadline {

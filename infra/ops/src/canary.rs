@@ -1,6 +1,7 @@
 //! A notification to a socket of one's own: the whole path, and how long each
 //! step of it takes.
 
+pub mod log;
 pub mod metrics;
 pub mod settings;
 pub mod token;
@@ -33,6 +34,9 @@ pub struct Flight {
 /// Where a canary was lost.
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
+    /// TLS cannot be spoken.
+    #[error("this system trusts no certificates")]
+    Certificates(#[source] std::io::Error),
     /// The socket could not be opened.
     #[error("no socket could be opened")]
     Open(#[source] SocketError),

@@ -2,6 +2,7 @@
 
 mod cancel;
 mod doctor;
+mod listening;
 mod place;
 mod queues;
 mod suite;
@@ -175,6 +176,10 @@ mod tests {
         check_refused(
             &[&urls[..], &["--patience", "0s"]].concat(),
             "expected a time",
+        );
+        check_refused(
+            &[&urls[..], &["--topics", "a b"]].concat(),
+            "a topic's name",
         );
         check_refused(
             &[&urls[..], &["--sockets", "0"]].concat(),

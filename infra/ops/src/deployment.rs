@@ -1,8 +1,10 @@
 //! A deployment as its users see it: two URLs, and perhaps a token.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 use std::{fmt, io};
 
+use fanout_core::topic::Topic;
 use http::Uri;
 
 use crate::api::Api;
@@ -33,6 +35,36 @@ impl fmt::Debug for Token {
     }
 }
 
+/// What every socket listens to, and how topics are named in a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// The query parameter, as `TOPICS_PARAMETER` of the deployment says.
+    pub parameter: String,
+    /// The topics: at least one where the deployment has `TOPICS_REQUIRED`.
+    pub topics: Vec<Topic>,
+}
+
+impl Default for Listening {
+    /// To what is for everyone alone, with the parameter's usual name.
+    fn default() -> Self {
+        Self {
+            parameter: "topics".to_owned(),
+            topics: Vec::new(),
+        }
+    }
+}
+
+/// What a handshake shows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Opening<'a> {
+    /// The topics to listen to, beside those of every socket.
+    pub topics: &'a [&'a str],
+    /// The token in the query.
+    pub token: Option<&'a str>,
+    /// The subprotocols that are offered.
+    pub subprotocols: Option<&'a str>,
+}
+
 /// Where subscribers connect and publishers POST.
 #[derive(Clone, Debug)]
 pub struct Deployment {
@@ -42,6 +74,7 @@ pub struct Deployment {
     connector: Connector,
     token: Option<Token>,
     patience: Duration,
+    listening: Listening,
 }
 
 impl Deployment {
@@ -65,7 +98,20 @@ impl Deployment {
             connector,
             token,
             patience,
+            listening: Listening::default(),
         })
+    }
+
+    /// Says what every socket listens to.
+    #[must_use]
+    pub fn listening(self, listening: Listening) -> Self {
+        Self { listening, ..self }
+    }
+
+    /// How long to wait for whatever should happen.
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// The token that subscribers and publishers show.
@@ -74,15 +120,22 @@ impl Deployment {
         self.token.as_ref().map(Token::as_str)
     }
 
+    /// What a socket listens to that was opened with these topics, in the order
+    /// in which it is told.
+    #[must_use]
+    pub fn listened<'a>(&'a self, topics: &[&'a str]) -> BTreeSet<&'a str> {
+        let of_all = self.listening.topics.iter().map(Topic::as_str);
+        of_all.chain(topics.iter().copied()).collect()
+    }
+
     /// Opens a socket that listens to topics, with the token in the query.
     ///
     /// # Errors
     /// [`SocketError`]: no connection, or a refusal.
     pub async fn open(&self, topics: &[&str]) -> Result<Socket, SocketError> {
-        let topics = (!topics.is_empty()).then(|| ("topics", topics.join(",")));
-        let token = self.token().map(|token| ("token", token.to_owned()));
-        self.open_with(&Handshake {
-            query: topics.into_iter().chain(token).collect(),
+        self.open_with(Opening {
+            topics,
+            token: self.token(),
             subprotocols: None,
         })
         .await
@@ -93,7 +146,53 @@ impl Deployment {
     ///
     /// # Errors
     /// [`SocketError`]: no connection, or a refusal.
-    pub async fn open_with(&self, handshake: &Handshake) -> Result<Socket, SocketError> {
-        Socket::open(&self.connector, &self.ws, handshake, self.patience).await
+    pub async fn open_with(&self, opening: Opening<'_>) -> Result<Socket, SocketError> {
+        let handshake = self.handshake(opening);
+        Socket::open(&self.connector, &self.ws, &handshake, self.patience).await
+    }
+
+    fn handshake(&self, opening: Opening<'_>) -> Handshake {
+        let topics: Vec<_> = self.listened(opening.topics).into_iter().collect();
+        let parameter = self.listening.parameter.clone();
+        let topics = (!topics.is_empty()).then(|| (parameter, topics.join(",")));
+        let token = opening.token;
+        let token = token.map(|token| ("token".to_owned(), token.to_owned()));
+        Handshake {
+            query: topics.into_iter().chain(token).collect(),
+            subprotocols: opening.subprotocols.map(ToOwned::to_owned),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_handshake_names_the_topics_of_all_and_its_own() {
+        let publish = Uri::from_static("http://h");
+        let ws = Uri::from_static("ws://h/p");
+        let deployment = Deployment::new(ws, &publish, None, Duration::from_secs(1)).unwrap();
+        let query = |deployment: &Deployment, topics| {
+            let opening = Opening {
+                topics,
+                token: Some("t"),
+                subprotocols: None,
+            };
+            deployment.handshake(opening).query
+        };
+        let token = ("token".to_owned(), "t".to_owned());
+        assert_eq!(query(&deployment, &[]), std::slice::from_ref(&token));
+        let topics = vec!["m".parse().unwrap()];
+        let deployment = deployment.listening(Listening {
+            parameter: "listen".to_owned(),
+            topics,
+        });
+        let named = |topics: &str| ("listen".to_owned(), topics.to_owned());
+        assert_eq!(query(&deployment, &[]), [named("m"), token.clone()]);
+        assert_eq!(
+            query(&deployment, &["z", "m", "a"]),
+            [named("a,m,z"), token]
+        );
     }
 }

@@ -22,7 +22,7 @@ use self::check::{Check, Finding};
 use crate::aws::config_of;
 use crate::canary;
 use crate::causes::with_causes;
-use crate::deployment::{Deployment, Token};
+use crate::deployment::{Deployment, Listening, Token};
 use crate::outputs::Outputs;
 use crate::socket::Socket;
 
@@ -38,6 +38,8 @@ pub struct Patient {
     pub token: Option<Token>,
     /// How long to wait for anything that should happen.
     pub patience: Duration,
+    /// What the doctor's socket listens to.
+    pub listening: Listening,
 }
 
 /// Examines everything, and tells each check as soon as it was made. Returns
@@ -122,7 +124,7 @@ async fn examine_users(
         Deployment::new(ws.clone().unwrap_or(known), &publish, token, patience)
     });
     let deployment = match made {
-        Some(Ok(deployment)) => Some(deployment),
+        Some(Ok(deployment)) => Some(deployment.listening(patient.listening.clone())),
         Some(Err(error)) => {
             let advice = "install the system's certificates, or name a file by SSL_CERT_FILE";
             tell(Check::new(

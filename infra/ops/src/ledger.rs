@@ -33,7 +33,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Whether everybody who was targeted is counted once.
+    /// Whether the counts make up `targeted`.
+    ///
+    /// The deployment computes `targeted` from them: this tells a document that
+    /// is none of its ledgers, and not somebody who was counted twice or not at
+    /// all. For that, listeners must be counted where they are.
     #[must_use]
     pub fn adds_up(&self) -> bool {
         let counts = [

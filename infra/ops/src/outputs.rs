@@ -1,8 +1,10 @@
 //! Where a deployment is: what its stack puts out.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use http::Uri;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -146,11 +148,25 @@ impl Outputs {
         }
     }
 
-    /// Whether this is a local stack, which verifies no signatures.
+    /// Whether this is a local stack, which verifies no signatures: it has
+    /// endpoints of its own, and all of them are on this machine.
     #[must_use]
-    pub const fn is_local(&self) -> bool {
-        self.sqs_endpoint.is_some() || self.dynamo_db_endpoint.is_some()
+    pub fn is_local(&self) -> bool {
+        let given = [&self.sqs_endpoint, &self.dynamo_db_endpoint];
+        let mut endpoints = given.into_iter().flatten().peekable();
+        endpoints.peek().is_some() && endpoints.all(|endpoint| is_on_this_machine(endpoint))
     }
+}
+
+/// Whether a URL's host is this machine.
+fn is_on_this_machine(url: &str) -> bool {
+    let url = url.parse::<Uri>().unwrap_or_default();
+    let host = url.host().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let address = address.parse::<IpAddr>();
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
 }
 
 /// The outputs of each stack, by its name; `None` where there are none.
@@ -248,5 +264,32 @@ mod tests {
         };
         let overridden = of(Some("r"), Some("u")).overridden_by(of(None, Some("v")));
         assert_eq!(overridden, of(Some("r"), Some("v")));
+    }
+
+    #[track_caller]
+    fn check_local(sqs: Option<&str>, dynamo_db: Option<&str>, is_local: bool) {
+        let outputs = Outputs {
+            sqs_endpoint: sqs.map(ToOwned::to_owned),
+            dynamo_db_endpoint: dynamo_db.map(ToOwned::to_owned),
+            ..Outputs::default()
+        };
+        assert_eq!(outputs.is_local(), is_local, "{sqs:?} {dynamo_db:?}");
+    }
+
+    #[test]
+    fn a_stack_is_local_when_its_endpoints_are_on_this_machine() {
+        for local in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost"] {
+            check_local(Some(local), None, true);
+            check_local(None, Some(local), true);
+        }
+        check_local(None, None, false);
+        for elsewhere in [
+            "https://vpce-1.sqs.eu-west-1.vpce.amazonaws.com",
+            "http://localhost.example",
+            "http://10.0.0.1:4566",
+        ] {
+            check_local(Some(elsewhere), None, false);
+            check_local(Some(elsewhere), Some("http://127.0.0.1"), false);
+        }
     }
 }

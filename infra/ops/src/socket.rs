@@ -37,7 +37,7 @@ const MAX_KEPT: usize = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct Handshake {
     /// Query parameters, not escaped.
-    pub query: Vec<(&'static str, String)>,
+    pub query: Vec<(String, String)>,
     /// The subprotocols that are offered.
     pub subprotocols: Option<String>,
 }
@@ -234,11 +234,11 @@ fn has_id(frame: &Value, id: &str) -> bool {
     frame.get("id").and_then(Value::as_str) == Some(id)
 }
 
-fn with_query(url: &Uri, query: &[(&'static str, String)]) -> String {
+fn with_query(url: &Uri, query: &[(String, String)]) -> String {
     let mut url = url.to_string();
     for (name, value) in query {
         url.push(if url.contains('?') { '&' } else { '?' });
-        url.push_str(name);
+        url.extend(utf8_percent_encode(name, ESCAPED));
         url.push('=');
         url.extend(utf8_percent_encode(value, ESCAPED));
     }
@@ -259,7 +259,8 @@ mod tests {
 
     #[test]
     fn parameters_are_escaped_and_appended() {
-        let query = [("topics", "a/b,c".to_owned()), ("token", "x=".to_owned())];
+        let query = [("topics", "a/b,c"), ("token", "x=")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(
             with_query(&Uri::from_static("ws://h:1/p?x=1"), &query),
             "ws://h:1/p?x=1&topics=a%2Fb%2Cc&token=x%3D"

@@ -6,12 +6,12 @@ use clap::Parser as _;
 use fanout_ops::aws::{config_of, sqs};
 use fanout_ops::canary::fly;
 use fanout_ops::cli::{Cli, Ending};
-use fanout_ops::deployment::Deployment;
+use fanout_ops::deployment::{Deployment, Listening};
 use fanout_ops::doctor::check::{Check, Finding};
 use fanout_ops::doctor::{Patient, examine};
 use fanout_ops::outputs::Outputs;
 use fanout_ops::queues::QueueUrls;
-use fanout_ops::queues::drain::{Drained, drain};
+use fanout_ops::queues::drain::{Drained, Waiting, drain, quiet_span};
 use fanout_ops::queues::redrive::{Patience, Redriven, redrive};
 use serde_json::json;
 use tempfile::TempDir;
@@ -20,6 +20,14 @@ use tokio::time::Instant;
 use crate::stack::{PATIENCE, Stack, token};
 
 const PAUSE: Duration = Duration::from_millis(50);
+
+fn waiting() -> Waiting {
+    Waiting {
+        deadline: Instant::now() + PATIENCE,
+        pause: PAUSE,
+        quiet: quiet_span(true),
+    }
+}
 
 /// A stack, and what it says of itself.
 struct Place {
@@ -59,6 +67,7 @@ impl Place {
             outputs,
             token: token.map(Into::into),
             patience: PATIENCE,
+            listening: Listening::default(),
         };
         let mut failures = Vec::new();
         let is_well = examine(&patient, |check| {
@@ -119,6 +128,7 @@ async fn a_stack_that_is_well_has_nothing_skipped() {
         outputs: place.outputs.clone(),
         token: None,
         patience: PATIENCE,
+        listening: Listening::default(),
     };
     let mut checks = Vec::new();
     assert!(Box::pin(examine(&patient, |check: &Check| checks.push(check.clone()))).await);
@@ -236,8 +246,7 @@ async fn dead_letters_are_found_redriven_and_waited_for() {
     }
     let (client, urls) = (place.sqs().await, place.queue_urls());
     let patience = Patience {
-        deadline: Instant::now() + PATIENCE,
-        pause: PAUSE,
+        waiting: waiting(),
         until_empty: true,
     };
     let redriven = redrive(&client, &urls, patience, |_| ()).await.unwrap();
@@ -258,14 +267,17 @@ async fn a_drain_waits_for_what_is_being_pushed() {
     let _subscribers = place.stack.subscribe_many(50).await;
     let location = place.stack.order().await;
     let (client, urls) = (place.sqs().await, place.queue_urls());
-    let now = drain(&client, &urls, Instant::now(), PAUSE, |_| ()).await;
+    let at_once = Waiting {
+        deadline: Instant::now(),
+        ..waiting()
+    };
+    let now = drain(&client, &urls, at_once, |_| ()).await;
     let Drained::Left(lanes) = now.unwrap() else {
         panic!("nothing was left");
     };
     assert!(!lanes.notifications.is_empty(), "{lanes}");
-    let deadline = Instant::now() + PATIENCE;
     let mut changes = 0;
-    let drained = drain(&client, &urls, deadline, PAUSE, |_| changes += 1).await;
+    let drained = drain(&client, &urls, waiting(), |_| changes += 1).await;
     assert_eq!(drained.unwrap(), Drained::Empty);
     assert!(changes >= 2, "something, then nothing");
     let ledger = place.stack.ledger(&location).await;

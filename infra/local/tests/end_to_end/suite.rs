@@ -1,6 +1,7 @@
 //! The black-box suite of `fanout-ops`, against the local stack.
 
-use fanout_ops::deployment::Deployment;
+use fanout_ops::canary::fly;
+use fanout_ops::deployment::{Deployment, Listening};
 use fanout_ops::suite::known_faults::KnownFaults;
 use fanout_ops::suite::report::{Report, Verdict};
 use fanout_ops::suite::trial::Trial;
@@ -8,13 +9,18 @@ use fanout_ops::suite::{run, selected};
 
 use crate::stack::{PATIENCE, Stack, token};
 
-/// Runs the suite, and expects that no case fails; returns what was skipped.
-async fn skipped(stack: &Stack, token: Option<String>) -> Vec<&'static str> {
+fn trial_of(stack: &Stack, token: Option<String>) -> Trial {
     let (ws, publish) = (stack.ws.parse().unwrap(), stack.http.parse().unwrap());
-    let trial = Trial {
+    Trial {
         deployment: Deployment::new(ws, &publish, token.map(Into::into), PATIENCE).unwrap(),
         sockets: 30,
-    };
+        subscribers_open: false,
+        publishers_open: false,
+    }
+}
+
+/// Runs the suite, and expects that no case fails; returns what was skipped.
+async fn skipped(trial: Trial) -> Vec<&'static str> {
     let Report { findings } = run(selected(None), &trial, &KnownFaults::default(), |_| ()).await;
     for finding in &findings {
         let is_good = matches!(finding.verdict, Verdict::Passed | Verdict::Skipped { .. });
@@ -30,7 +36,7 @@ async fn skipped(stack: &Stack, token: Option<String>) -> Vec<&'static str> {
 async fn the_stack_keeps_what_is_promised() {
     let stack = Stack::start(&[]).await;
     assert_eq!(
-        skipped(&stack, None).await,
+        skipped(trial_of(&stack, None)).await,
         [
             "a notification to a user reaches all of the user's sockets",
             "a token among the subprotocols lets in, and is not echoed",
@@ -44,5 +50,39 @@ async fn the_stack_keeps_what_is_promised() {
 async fn the_stack_with_authentication_keeps_what_is_promised() {
     let stack = Stack::start(&["--auth", "--env", "SENDMESSAGE_PER_MINUTE=30"]).await;
     let token = token(&["--user", "u1", "--scope", "publish"]).await;
-    assert!(skipped(&stack, Some(token)).await.is_empty());
+    assert!(skipped(trial_of(&stack, Some(token))).await.is_empty());
+}
+
+#[tokio::test]
+async fn one_side_may_be_open_and_topics_may_be_required_under_another_name() {
+    let required = [
+        "--env",
+        "TOPICS_REQUIRED=true",
+        "--env",
+        "TOPICS_PARAMETER=listen",
+    ];
+    let open = ["--auth", "--env", "SUBSCRIBER_AUTH=off"];
+    let stack = Stack::start(&[&open[..], &required].concat()).await;
+    let trial = trial_of(
+        &stack,
+        Some(token(&["--user", "u1", "--scope", "publish"]).await),
+    );
+    let listening = Listening {
+        parameter: "listen".to_owned(),
+        topics: vec!["suite:any".parse().unwrap()],
+    };
+    let deployment = trial.deployment.listening(listening);
+    fly(&deployment).await.unwrap();
+    let trial = Trial {
+        deployment,
+        subscribers_open: true,
+        ..trial
+    };
+    assert_eq!(
+        skipped(trial).await,
+        [
+            "a notification to a user reaches all of the user's sockets",
+            "without a valid token nobody may subscribe",
+        ]
+    );
 }

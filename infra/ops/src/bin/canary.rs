@@ -6,9 +6,8 @@ use std::io::Write as _;
 use fanout_core::clock::Clock;
 use fanout_core::settings::Reader;
 use fanout_ops::canary::settings::Settings;
-use fanout_ops::canary::{Flight, Lost, fly, metrics};
+use fanout_ops::canary::{Flight, Lost, fly, log};
 use fanout_ops::causes::with_causes;
-use fanout_ops::deployment::Deployment;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -21,15 +20,18 @@ async fn main() -> Result<(), Error> {
 }
 
 /// Flies once; what the schedule says does not matter.
+///
+/// The runtime logs by `tracing` alone, to which nobody listens here: what went
+/// wrong is printed before it is returned.
 async fn handle(settings: &Settings) -> Result<Value, Error> {
     let now = Clock::System.now();
-    let Settings { ws, publish, .. } = settings;
-    let token = settings.tokens.token(now);
-    let deployment = Deployment::new(ws.clone(), publish, token, settings.patience)?;
-    let flown = fly(&deployment).await;
-    if let Some(namespace) = &settings.metrics_namespace {
-        let line = metrics::line(namespace, now, &flown);
-        writeln!(std::io::stdout(), "{line}")?;
+    let flown = match settings.deployment(now) {
+        Ok(deployment) => fly(&deployment).await,
+        Err(error) => Err(Lost::Certificates(error)),
+    };
+    let mut stdout = std::io::stdout().lock();
+    for line in log::lines(settings.metrics_namespace.as_deref(), now, &flown) {
+        writeln!(stdout, "{line}")?;
     }
     told(flown)
 }

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use fanout_core::topic::Topic;
 use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
 use serde_json::json;
@@ -31,6 +32,8 @@ pub struct Signer {
     pub issuer: String,
     /// What `aud` must hold.
     pub audience: String,
+    /// The topics that may be chosen.
+    pub topics: Vec<Topic>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -58,12 +61,14 @@ impl Tokens {
 
 impl Signer {
     /// The compact form of a signed token (RFC 7515, section 3.1): of a user
-    /// `canary` who may publish and may choose no topics.
+    /// `canary` who may publish, and may choose these topics
+    /// alone.
     fn sign(&self, now: Timestamp) -> Token {
         let Self {
             secret,
             issuer,
             audience,
+            topics,
         } = self;
         let ends = now.checked_add(VALID_FOR).unwrap_or(Timestamp::MAX);
         let header = json!({"alg": "HS256", "typ": "JWT"});
@@ -72,7 +77,7 @@ impl Signer {
             "aud": audience,
             "sub": "canary",
             "scope": "publish",
-            "topics": [],
+            "topics": topics,
             "iat": now.as_second(),
             "exp": ends.as_second(),
         });
@@ -98,6 +103,7 @@ mod tests {
             secret: "s".repeat(32),
             issuer: "issuer".to_owned(),
             audience: "fanout".to_owned(),
+            topics: vec!["canary".parse().unwrap()],
         };
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let token = Tokens::Signed(signer).token(now).unwrap();
@@ -113,6 +119,7 @@ mod tests {
         let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
         assert_eq!(claims["exp"], 1_700_000_300);
         assert_eq!(claims["scope"], "publish");
+        assert_eq!(claims["topics"], json!(["canary"]));
     }
 
     #[test]

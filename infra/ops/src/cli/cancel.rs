@@ -14,6 +14,9 @@ use crate::deployment::Token;
 
 /// What `--help` says besides.
 pub(super) const HELP: &str = "\
+It needs the token of a publisher, or that anybody may publish: requests are not
+signed, as PUBLISHER_AUTH=iam asks.
+
 Exit codes:
   0    cancelled: workers stop within about a second
   1    not cancelled, and why: it has ended, is not known, or nobody answered

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::listening::ListeningArgs;
 use super::place::PlaceArgs;
 use super::{Ending, UsageError, print, span};
 use crate::deployment::Token;
@@ -15,7 +16,8 @@ pub(super) const HELP: &str = "\
 Credentials are found as the AWS CLI finds them; a local stack needs none. They
 need dynamodb:DescribeTable, dynamodb:DescribeTimeToLive, sqs:GetQueueAttributes
 and execute-api:ManageConnections. One notification is sent, to a socket of the
-doctor's own.
+doctor's own. Requests to the publish endpoint are not signed: where it asks for
+that (PUBLISHER_AUTH=iam), what needs it is skipped.
 
 Exit codes:
   0    all is well, warnings aside
@@ -51,6 +53,8 @@ pub struct DoctorArgs {
     /// The token of a subscriber and publisher, where one is asked for
     #[arg(long, env = "FANOUT_TOKEN", hide_env_values = true)]
     token: Option<Token>,
+    #[command(flatten)]
+    listening: ListeningArgs,
     /// How long to wait for anything that should happen
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = span)]
     patience: Duration,
@@ -79,6 +83,7 @@ impl DoctorArgs {
             outputs,
             token: self.token,
             patience: self.patience,
+            listening: self.listening.into(),
         };
         let is_well = examine(&patient, |check| print(&check.to_string())).await;
         Ok(Ending::of(is_well))

@@ -34,7 +34,10 @@ pub async fn ask(deployment: &Deployment) -> (Finding, Option<(Socket, String)>)
 fn judge(status: u16, text: &str, has_token: bool) -> Finding {
     let fail = |advice: &str| Finding::fail(format!("refused with {status}: {text}"), advice);
     match status {
-        400 => fail("connect refuses it, and says why: TOPICS_REQUIRED asks for topics"),
+        400 => fail(
+            "connect refuses it, and says why: TOPICS_REQUIRED asks for --topics, under the name \
+             of --topics-parameter",
+        ),
         401 if has_token => fail(
             "the token is not valid: its signature, iss, aud, exp; the log of authorizer says \
              which",
@@ -67,7 +70,7 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_reason() {
-        check(400, false, "TOPICS_REQUIRED");
+        check(400, false, "asks for --topics");
         check(401, false, "--token");
         check(401, true, "not valid");
         check(403, false, "no such stage");

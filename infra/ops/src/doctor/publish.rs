@@ -44,10 +44,15 @@ fn judge(answer: &Answer) -> Finding {
         (403, None, Some("Missing Authentication Token")) => {
             fail("no such route or stage: is this the HTTP API's URL, and not the WebSocket API's?")
         }
-        (401 | 403, None, _) => fail(
-            "API Gateway itself refuses: PUBLISHER_AUTH=iam asks for a signature; or a domain \
-             without a mapping, a WAF, or a disabled default endpoint",
+        // Of itself an HTTP API refuses with this what is not signed: right where
+        // that is asked for.
+        (403, None, Some("Forbidden")) => Finding::skipped(
+            "answered 403 Forbidden: signed requests are not made, and PUBLISHER_AUTH=iam asks \
+             for them; where it does not, has the domain a mapping?",
         ),
+        (401 | 403, None, _) => {
+            fail("something before the function refuses: a WAF, a proxy, another authorizer?")
+        }
         (404, None, Some("Not Found")) => {
             fail("API Gateway has no such route: is the stage in the URL, is the API deployed?")
         }
@@ -91,7 +96,9 @@ mod tests {
         check(403, json!({"code": "forbidden"}), "FAIL", "scope");
         check(503, json!({"code": "unavailable"}), "FAIL", "tables");
         let message = |text: &str| json!({"message": text});
-        check(403, message("Forbidden"), "FAIL", "PUBLISHER_AUTH=iam");
+        let unsigned = "signed requests are not made";
+        check(403, message("Forbidden"), "skipped", unsigned);
+        check(403, json!("<html>"), "FAIL", "a WAF");
         let missing = message("Missing Authentication Token");
         check(403, missing, "FAIL", "no such route or stage");
         check(404, message("Not Found"), "FAIL", "stage in the URL");

@@ -6,7 +6,7 @@ mod connections;
 mod events;
 mod idempotency;
 mod ledger;
-mod refusals;
+pub(super) mod refusals;
 mod replies;
 mod topics;
 

@@ -17,6 +17,18 @@ pub struct KnownFault {
     pub fault: String,
     /// How that is known.
     pub evidence: String,
+    /// What the failure says: one that does not contain it is another fault.
+    /// Without it, any failure is this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub says: Option<String>,
+}
+
+impl KnownFault {
+    /// Whether a failure that says this is the one that is known.
+    #[must_use]
+    pub fn explains(&self, why: &str) -> bool {
+        self.says.as_deref().is_none_or(|says| why.contains(says))
+    }
 }
 
 /// All that is known of one endpoint.
@@ -35,7 +47,7 @@ pub enum KnownFaultsError {
         source: std::io::Error,
     },
     /// The file is not such a list.
-    #[error(r#"expected [{{"case": …, "fault": …, "evidence": …}}] in {}"#, path.display())]
+    #[error(r#"expected [{{"case": …, "fault": …, "evidence": …, "says": …}}] in {}"#, path.display())]
     Parse {
         /// The file.
         path: PathBuf,
@@ -85,13 +97,20 @@ impl KnownFaults {
 
 #[cfg(test)]
 mod tests {
+    use tokio_tungstenite::tungstenite::Error as WebSocketError;
+    use tokio_tungstenite::tungstenite::error::{ProtocolError, SubProtocolError};
+
     use super::*;
+    use crate::causes::with_causes;
+    use crate::socket::SocketError;
+    use crate::suite::cases::refusals::expect_refusal;
 
     fn fault(case: &str) -> KnownFault {
         KnownFault {
             case: case.to_owned(),
             fault: "it sleeps".to_owned(),
             evidence: "it snores".to_owned(),
+            says: None,
         }
     }
 
@@ -106,6 +125,34 @@ mod tests {
     }
 
     #[test]
+    fn the_committed_faults_say_how_their_cases_fail() {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let path = directory.join("../aws/ministack/known-faults.json");
+        let KnownFaults(faults) = KnownFaults::read(&path).unwrap();
+        for fault in &faults {
+            assert!(fault.says.is_some(), "{}", fault.case);
+        }
+        let refused = "a handshake that names a malformed topic is refused with 400";
+        let failed = |status: u16| {
+            let status = http::StatusCode::from_u16(status).unwrap();
+            let text = String::new();
+            let opened = Err(SocketError::Refused { status, text });
+            with_causes(&expect_refusal(opened, 400).unwrap_err())
+        };
+        let known = KnownFaults(faults.clone());
+        let known = known.of(refused).unwrap();
+        assert!(known.explains(&failed(403)), "{}", failed(403));
+        assert!(!known.explains(&failed(502)));
+        let unechoed = "the subprotocol fanout.v1 is chosen where it is offered";
+        let none = WebSocketError::Protocol(ProtocolError::SecWebSocketSubProtocolError(
+            SubProtocolError::NoSubProtocol,
+        ));
+        let why = with_causes(&SocketError::from(none));
+        let known = KnownFaults(faults);
+        assert!(known.of(unechoed).unwrap().explains(&why), "{why}");
+    }
+
+    #[test]
     fn what_is_no_list_of_faults_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("faults.json");
@@ -115,6 +162,6 @@ mod tests {
         ));
         std::fs::write(&path, r#"[{"case": "a", "fault": "b"}]"#).unwrap();
         let error = KnownFaults::read(&path).unwrap_err();
-        assert!(crate::causes::with_causes(&error).contains("missing field `evidence`"));
+        assert!(with_causes(&error).contains("missing field `evidence`"));
     }
 }

@@ -35,7 +35,7 @@ pub enum Verdict {
         /// What happened in its place.
         why: String,
     },
-    /// It failed, and that was known.
+    /// It failed, in the way that was known.
     KnownFault {
         /// What the endpoint gets wrong.
         fault: String,
@@ -59,13 +59,16 @@ impl Verdict {
             (Ok(Held::Kept), Some(known)) => Self::NoLongerFails {
                 fault: known.fault.clone(),
             },
-            (Err(failure), None) => Self::Failed {
-                why: with_causes(&failure),
-            },
-            (Err(failure), Some(known)) => Self::KnownFault {
-                fault: known.fault.clone(),
-                why: with_causes(&failure),
-            },
+            (Err(failure), known) => {
+                let why = with_causes(&failure);
+                match known.filter(|known| known.explains(&why)) {
+                    None => Self::Failed { why },
+                    Some(known) => Self::KnownFault {
+                        fault: known.fault.clone(),
+                        why,
+                    },
+                }
+            }
         }
     }
 
@@ -210,6 +213,7 @@ mod tests {
             case: "it works".to_owned(),
             fault: "it never works".to_owned(),
             evidence: "seen".to_owned(),
+            says: Some("closed with code 1006".to_owned()),
         }
     }
 
@@ -258,6 +262,14 @@ mod tests {
             "FAIL     it works\n         no longer fails: remove it from the known faults \
              (it never works)",
         );
+    }
+
+    #[test]
+    fn another_failure_than_the_known_one_is_a_failure() {
+        let other = Err(SocketError::Closed { code: 1011 }.into());
+        let verdict = Verdict::of(other, Some(&known()));
+        let why = "the socket was closed with code 1011".to_owned();
+        assert_eq!(verdict, Verdict::Failed { why });
     }
 
     #[test]

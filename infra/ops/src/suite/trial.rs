@@ -21,6 +21,10 @@ pub struct Trial {
     pub deployment: Deployment,
     /// How many sockets a broadcast is made to.
     pub sockets: usize,
+    /// Whether anybody may subscribe, token or not.
+    pub subscribers_open: bool,
+    /// Whether anybody may publish, token or not.
+    pub publishers_open: bool,
 }
 
 impl Trial {
@@ -29,12 +33,16 @@ impl Trial {
         Ok(self.deployment.open(topics).await?)
     }
 
-    /// Opens many sockets.
-    pub(super) async fn open_many(&self, count: usize) -> Result<Vec<Socket>, Failure> {
+    /// Opens many sockets that listen to topics.
+    pub(super) async fn open_many(
+        &self,
+        count: usize,
+        topics: &[&str],
+    ) -> Result<Vec<Socket>, Failure> {
         let mut sockets = Vec::with_capacity(count);
         while sockets.len() < count {
             let at_once = (count - sockets.len()).min(OPENED_AT_ONCE);
-            let opening = (0..at_once).map(|_| self.deployment.open(&[]));
+            let opening = (0..at_once).map(|_| self.deployment.open(topics));
             sockets.extend(try_join_all(opening).await?);
         }
         Ok(sockets)
@@ -85,6 +93,20 @@ impl Trial {
     /// Waits for a ledger to close.
     pub(super) async fn ledger(&self, id: &str) -> Result<Ledger, ApiError> {
         self.deployment.api.closed_ledger(id).await
+    }
+
+    /// Waits until a notification that reaches strangers too was accepted for
+    /// one's own sockets, or its ledger has closed: how long strangers take
+    /// does not matter.
+    pub(super) async fn shared_ledger(&self, id: &str, own: usize) -> Result<Ledger, Failure> {
+        let own = own as u64;
+        let are_counted = |ledger: &Ledger| ledger.accepted >= own;
+        let api = &self.deployment.api;
+        let ledger = api.ledger_when(id, |ledger| are_counted(ledger) || ledger.is_closed());
+        let ledger = ledger.await?;
+        let expected = format!("{own} or more accepted");
+        expect_that(are_counted(&ledger), "the ledger", &expected, &ledger)?;
+        Ok(ledger)
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::refusals::expect_refusal;
 use crate::api::Call;
-use crate::socket::Handshake;
+use crate::deployment::Opening;
 use crate::suite::case::{Case, Ended, Held, cases};
 use crate::suite::expectation::{expect, expect_problem, expect_that};
 use crate::suite::trial::{Trial, connection_of, notification, own_topic};
@@ -18,17 +18,16 @@ pub(super) const CASES: &[Case] = cases! {
 
 const PROTOCOL: &str = "fanout.v1";
 const NO_TOKENS: Held = Held::NotMade("no token is asked for, or none was given (--token)");
+const SUBSCRIBERS_OPEN: Held = Held::NotMade("anybody may subscribe here (--subscribers-open)");
+const PUBLISHERS_OPEN: Held = Held::NotMade("anybody may publish here (--publishers-open)");
 
 async fn subprotocol(trial: &Trial) -> Ended {
-    let token = trial.deployment.token();
-    let handshake = Handshake {
-        query: token
-            .map(|token| ("token", token.to_owned()))
-            .into_iter()
-            .collect(),
-        subprotocols: Some(PROTOCOL.to_owned()),
+    let opening = Opening {
+        token: trial.deployment.token(),
+        subprotocols: Some(PROTOCOL),
+        ..Opening::default()
     };
-    let socket = trial.deployment.open_with(&handshake).await?;
+    let socket = trial.deployment.open_with(opening).await?;
     expect("the subprotocol", &socket.subprotocol(), &Some(PROTOCOL))?;
     Ok(Held::Kept)
 }
@@ -37,34 +36,38 @@ async fn token_as_subprotocol(trial: &Trial) -> Ended {
     let Some(token) = trial.deployment.token() else {
         return Ok(NO_TOKENS);
     };
-    let handshake = Handshake {
-        query: Vec::new(),
-        subprotocols: Some(format!("{PROTOCOL}, bearer.{token}")),
+    let offered = format!("{PROTOCOL}, bearer.{token}");
+    let opening = Opening {
+        subprotocols: Some(&offered),
+        ..Opening::default()
     };
-    let mut socket = trial.deployment.open_with(&handshake).await?;
+    let mut socket = trial.deployment.open_with(opening).await?;
     expect("the subprotocol", &socket.subprotocol(), &Some(PROTOCOL))?;
     connection_of(&mut socket).await?;
     Ok(Held::Kept)
 }
 
 async fn subscribe_without_token(trial: &Trial) -> Ended {
+    if trial.subscribers_open {
+        return Ok(SUBSCRIBERS_OPEN);
+    }
     if trial.deployment.token().is_none() {
         return Ok(NO_TOKENS);
     }
     for token in [None, Some("nonsense")] {
-        let handshake = Handshake {
-            query: token
-                .map(|token| ("token", token.to_owned()))
-                .into_iter()
-                .collect(),
-            subprotocols: None,
+        let opening = Opening {
+            token,
+            ..Opening::default()
         };
-        expect_refusal(trial.deployment.open_with(&handshake).await, 401)?;
+        expect_refusal(trial.deployment.open_with(opening).await, 401)?;
     }
     Ok(Held::Kept)
 }
 
 async fn publish_without_token(trial: &Trial) -> Ended {
+    if trial.publishers_open {
+        return Ok(PUBLISHERS_OPEN);
+    }
     if trial.deployment.token().is_none() {
         return Ok(NO_TOKENS);
     }

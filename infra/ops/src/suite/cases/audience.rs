@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::api::Call;
 use crate::socket::Socket;
 use crate::suite::case::{Case, Ended, Held, cases};
-use crate::suite::expectation::{expect, expect_members, expect_that};
+use crate::suite::expectation::{expect, expect_members};
 use crate::suite::trial::{Trial, connection_of, own_topic, text_of};
 
 pub(super) const CASES: &[Case] = cases! {
@@ -16,11 +16,12 @@ pub(super) const CASES: &[Case] = cases! {
     "a notification to a user reaches all of the user's sockets" => user,
     "a notification that nobody listens to is done at once" => nobody,
     "a broadcast reaches dozens of sockets exactly once" => broadcast,
+    "a broadcast to a topic reaches dozens of listeners, each counted once" => all_counted,
     "sendmessage reaches everyone, the sender included" => sendmessage,
 };
 
 async fn order(trial: &Trial) -> Ended {
-    let mut sockets = trial.open_many(3).await?;
+    let mut sockets = trial.open_many(3, &[]).await?;
     let order = json!({"bookId": 123, "title": "Emma", "quantity": 1});
     let id = trial.publish(&Call::post("/orders", &order)).await?;
     let expected = json!({"specversion": "1.0", "id": id, "type": "book.ordered", "data": order});
@@ -31,13 +32,7 @@ async fn order(trial: &Trial) -> Ended {
         let same: &Value = first.get_or_insert_with(|| event.clone());
         expect("the event of another socket", &event, same)?;
     }
-    let ledger = trial.ledger(&id).await?;
-    expect_that(
-        ledger.accepted >= 3,
-        "the ledger",
-        "3 or more accepted",
-        &ledger,
-    )?;
+    trial.shared_ledger(&id, sockets.len()).await?;
     expect_none(&mut sockets, &id).await
 }
 
@@ -101,7 +96,7 @@ async fn user(trial: &Trial) -> Ended {
         let expected = json!({"subject": format!("user:{user}")});
         expect_members("the event", &event, &expected)?;
     }
-    trial.ledger(&id).await?;
+    trial.shared_ledger(&id, sockets.len()).await?;
     expect_none(&mut sockets, &id).await
 }
 
@@ -116,15 +111,28 @@ async fn nobody(trial: &Trial) -> Ended {
 }
 
 async fn broadcast(trial: &Trial) -> Ended {
-    let mut sockets = trial.open_many(trial.sockets).await?;
+    let mut sockets = trial.open_many(trial.sockets, &[]).await?;
     let id = trial.notify(json!("everyone"), json!("hello")).await?;
     for socket in &mut sockets {
         socket.notification(&id).await?;
     }
+    trial.shared_ledger(&id, sockets.len()).await?;
+    expect_none(&mut sockets, &id).await
+}
+
+async fn all_counted(trial: &Trial) -> Ended {
+    let topic = own_topic();
+    let mut sockets = trial.open_many(trial.sockets, &[&topic]).await?;
+    let id = trial
+        .notify(json!({"topic": topic}), json!("hello"))
+        .await?;
+    for socket in &mut sockets {
+        socket.notification(&id).await?;
+    }
     let ledger = trial.ledger(&id).await?;
-    let are_counted = ledger.accepted >= trial.sockets as u64;
-    let expected = format!("{} or more accepted", trial.sockets);
-    expect_that(are_counted, "the ledger", &expected, &ledger)?;
+    let counts = (ledger.targeted, ledger.accepted);
+    let listeners = sockets.len() as u64;
+    expect("targeted and accepted", &counts, &(listeners, listeners))?;
     expect_none(&mut sockets, &id).await
 }
 
@@ -151,7 +159,7 @@ async fn sendmessage(trial: &Trial) -> Ended {
             &json!({"type": "message.sent", "data": data}),
         )?;
     }
-    trial.ledger(id).await?;
+    trial.shared_ledger(id, sockets.len()).await?;
     expect_none(&mut sockets, id).await
 }
 

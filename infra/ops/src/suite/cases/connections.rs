@@ -18,7 +18,8 @@ async fn look(trial: &Trial) -> Ended {
     let id = connection_of(&mut socket).await?;
     let answer = trial.get(&path_of(&id)).await?;
     expect("the status", &answer.status.as_u16(), &200)?;
-    let expected = json!({"connectionId": id, "topics": [topic]});
+    let topics = trial.deployment.listened(&[&topic]);
+    let expected = json!({"connectionId": id, "topics": topics});
     expect_members("the connection", &answer.body, &expected)?;
     Ok(Held::Kept)
 }

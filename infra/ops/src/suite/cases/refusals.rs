@@ -106,7 +106,10 @@ async fn invalid_topic(trial: &Trial) -> Ended {
 }
 
 /// Expects a handshake to be refused with this status.
-pub(super) fn expect_refusal(opened: Result<Socket, SocketError>, expected: u16) -> Ended {
+pub(in crate::suite) fn expect_refusal(
+    opened: Result<Socket, SocketError>,
+    expected: u16,
+) -> Ended {
     match opened {
         Err(SocketError::Refused { status, text }) => {
             let got = format!("{}: {text}", status.as_u16());

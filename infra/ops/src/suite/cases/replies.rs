@@ -24,7 +24,7 @@ async fn whoami(trial: &Trial) -> Ended {
     expect_members(
         "whoami",
         &who,
-        &json!({"type": "whoami", "topics": [topic]}),
+        &json!({"type": "whoami", "topics": trial.deployment.listened(&[&topic])}),
     )?;
     expect_that(
         !text_of(&who, "connectionId").is_empty(),
