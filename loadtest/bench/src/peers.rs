@@ -6,6 +6,7 @@
 //! as it is told to, and counts and times what it takes.
 
 mod client;
+mod complaints;
 mod contestant;
 mod install;
 mod measurement;
@@ -50,11 +51,11 @@ pub(crate) struct Options {
     #[arg(short = 'c', long, value_name = "N", value_delimiter = ',', default_value = "100,1000,10000",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     connections: Vec<u32>,
-    /// How many it has in the comparison in which 1 % of them are gone and 5 %
-    /// of the calls are throttled; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 1_000,
+    /// How many it has where 1 % of them are gone and 5 % of the calls are
+    /// throttled; 0 for no such comparison
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1000,10000",
         value_parser = clap::value_parser!(u32).range(..=1_000_000))]
-    faulty_connections: u32,
+    faulty_connections: Vec<u32>,
     /// How often each run is repeated, in turn with the others
     #[arg(long, value_name = "N", default_value_t = 3,
         value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -65,8 +66,8 @@ pub(crate) struct Options {
     /// Who takes part [default: everybody]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<Contestant>,
-    /// One round of at most 1,000 connections, for a minute
-    #[arg(long, conflicts_with_all = ["connections", "rounds"])]
+    /// One round of at most 1,000 connections, which takes a minute
+    #[arg(long, conflicts_with_all = ["connections", "faulty_connections", "rounds"])]
     quick: bool,
     /// The executable of the local stack [default: built with --release]
     #[arg(long, value_name = "FILE")]
@@ -91,13 +92,12 @@ impl Options {
             push_takes: self.push_takes,
             is_faulty,
         };
-        let largest = if self.quick { 1_000 } else { u32::MAX };
-        let sizes = self.connections.iter().filter(|size| **size <= largest);
-        let mut scenarios: Vec<_> = sizes.map(|size| of(*size, false)).collect();
-        if self.faulty_connections > 0 {
-            scenarios.push(of(self.faulty_connections, true));
-        }
-        scenarios
+        let allowed = if self.quick { 1..=1_000 } else { 1..=u32::MAX };
+        let calm = self.connections.iter().map(|size| of(*size, false));
+        let faulty = self.faulty_connections.iter().map(|size| of(*size, true));
+        calm.chain(faulty)
+            .filter(|scenario| allowed.contains(&scenario.connections))
+            .collect()
     }
 
     fn rounds(&self) -> u16 {
@@ -115,7 +115,8 @@ impl Options {
 /// Runs every comparison and prints it; interrupted, what there is of it.
 ///
 /// # Errors
-/// The local stack cannot be built or started, or does not answer.
+/// The local stack cannot be built or started, or does not answer; or the
+/// pipeline did not reach everybody.
 pub(crate) async fn run(options: &Options, interrupt: &CancellationToken) -> anyhow::Result<()> {
     let preparing = Competition::prepare(options);
     let mut competition = tokio::select! {
@@ -128,6 +129,10 @@ pub(crate) async fn run(options: &Options, interrupt: &CancellationToken) -> any
         OutputFormat::Text => print!("{report}"),
         OutputFormat::Json => println!("{}", serde_json::to_string_pretty(&report)?),
     }
+    anyhow::ensure!(
+        report.is_pipeline_complete(),
+        "the pipeline did not reach everybody"
+    );
     Ok(())
 }
 
@@ -293,10 +298,11 @@ mod tests {
     }
 
     #[test]
-    fn everybody_takes_part_at_three_sizes_and_at_a_faulty_gateway() {
+    fn everybody_takes_part_at_three_sizes_and_at_faulty_gateways() {
         let options = parse(&[]);
-        let expected = [(100, false), (1_000, false), (10_000, false), (1_000, true)];
-        assert_eq!(sizes(&options), expected);
+        let calm = [(100, false), (1_000, false), (10_000, false)];
+        let faulty = [(1_000, true), (10_000, true)];
+        assert_eq!(sizes(&options), [&calm[..], &faulty].concat());
         assert_eq!((options.contestants().len(), options.rounds()), (5, 3));
     }
 

@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::complaints::Complaints;
 use super::measurement::{Ending, Measurement};
 use super::process::Reading;
 use super::scenario::Scenario;
@@ -28,6 +29,7 @@ pub(crate) struct Peer {
     stdin: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
     runtime: String,
+    complaints: Complaints,
 }
 
 impl Peer {
@@ -37,10 +39,11 @@ impl Peer {
     /// It does not.
     pub(crate) async fn start(mut command: Command) -> anyhow::Result<Self> {
         let starting = format!("cannot start {:?}", command.as_std());
+        let mut complaints = Complaints::new()?;
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(complaints.stderr()?)
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -50,7 +53,8 @@ impl Peer {
         let stdout = child.stdout.take().context(starting.clone())?;
         let mut lines = BufReader::new(stdout).lines();
         let line = timeout(LOAD_WITHIN, lines.next_line()).await;
-        let line = line.context(starting.clone())??.context(starting)?;
+        let line = line.context(starting.clone())??;
+        let line = line.with_context(|| format!("{starting}: {}", complaints.last()))?;
         let said: Value = serde_json::from_str(&line).unwrap_or_default();
         let runtime = said.get("runtime").and_then(Value::as_str);
         Ok(Self {
@@ -59,6 +63,7 @@ impl Peer {
             stdin,
             lines,
             runtime: runtime.unwrap_or_default().to_owned(),
+            complaints,
         })
     }
 
@@ -87,7 +92,7 @@ impl Peer {
         let answered = timeout(scenario.time_limit(), self.lines.next_line()).await;
         let ending = match answered {
             Ok(Ok(Some(line))) => Ending::of_answer(&line),
-            Ok(Ok(None)) => Ending::Died("closed its output".to_owned()),
+            Ok(Ok(None)) => Ending::Died(self.complaints.last()),
             Ok(Err(error)) => Ending::Died(error.to_string()),
             Err(_) => Ending::Stopped,
         };

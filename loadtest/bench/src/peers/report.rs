@@ -91,6 +91,13 @@ impl Report {
             tables,
         }
     }
+
+    /// Whether the pipeline reached everybody whenever it ran.
+    pub(crate) fn is_pipeline_complete(&self) -> bool {
+        let rows = self.tables.iter().flat_map(|table| &table.rows);
+        let mut ours = rows.filter(|row| row.contestant == Contestant::Pipeline);
+        ours.all(Row::is_complete)
+    }
 }
 
 impl Table {

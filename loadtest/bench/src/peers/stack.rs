@@ -15,6 +15,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::client::Client;
+use super::complaints::Complaints;
 use super::scenario::Scenario;
 
 const CONNECTIONS: &str = "connections";
@@ -83,6 +84,7 @@ impl Stack {
         scenario: &Scenario,
         seed: u64,
     ) -> anyhow::Result<Self> {
+        let mut complaints = Complaints::new()?;
         let mut child = Command::new(executable)
             .args(["--http", "127.0.0.1:0", "--ws", "127.0.0.1:0"])
             .args(["--simulated", &scenario.connections.to_string()])
@@ -95,7 +97,7 @@ impl Stack {
             .args(["--log", "error"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(complaints.stderr()?)
             // Ctrl-C is for this process, which stops it in its time.
             .process_group(0)
             .kill_on_drop(true)
@@ -107,10 +109,8 @@ impl Stack {
         let mut ready = String::new();
         let reading = timeout(START_WITHIN, stdout.read_line(&mut ready)).await;
         reading.context("the stack does not get ready")??;
-        let addresses = addresses_in(&ready).with_context(|| {
-            let executable = executable.display();
-            format!("the stack did not start; try {executable} by itself")
-        })?;
+        let addresses = addresses_in(&ready)
+            .with_context(|| format!("the stack did not start: {}", complaints.last()))?;
         let stack = Self {
             child,
             _stdout: stdout,

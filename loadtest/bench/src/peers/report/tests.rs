@@ -88,6 +88,7 @@ fn who_did_not_reach_everybody_has_no_time_to_compare() {
     let report = report(CALM, runs);
     assert_eq!(report.tables[0].rows[0].times_as_long, None);
     assert_eq!(report.goals.len(), 1);
+    assert!(report.is_pipeline_complete());
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Display for Table {
         if self.scenario.is_faulty {
             writeln!(
                 f,
-                "| | reached, of {} | last delivery | gone, deleted | CPU a delivery | how it ended |\n\
+                "| | reached, of {} | last delivery | gone, deleted | CPU | how it ended |\n\
                  |---|---:|---:|---:|---:|---|",
                 self.living()
             )?;
@@ -126,7 +126,7 @@ impl Row {
             written(&self.reached, &Unit::COUNT),
             optional(self.last_delivery_seconds.as_ref(), &Unit::SECONDS),
             written(&self.rows_deleted, &Unit::COUNT),
-            optional(self.cpu_micros_per_delivery.as_ref(), &Unit::MICROS),
+            written(&self.cpu_seconds, &Unit::SECONDS),
             endings.join("; "),
         )
     }
