@@ -118,13 +118,14 @@ impl Options {
 /// The local stack cannot be built or started, or does not answer; or the
 /// pipeline did not reach everybody.
 pub(crate) async fn run(options: &Options, interrupt: &CancellationToken) -> anyhow::Result<()> {
+    let load_average = process::load_average();
     let preparing = Competition::prepare(options);
     let mut competition = tokio::select! {
         prepared = preparing => prepared?,
         () = interrupt.cancelled() => return Ok(()),
     };
     competition.run(interrupt).await?;
-    let report = competition.report();
+    let report = competition.report(load_average);
     match options.output_format {
         OutputFormat::Text => print!("{report}"),
         OutputFormat::Json => println!("{}", serde_json::to_string_pretty(&report)?),
@@ -263,8 +264,15 @@ impl Competition {
         }
     }
 
-    fn report(self) -> Report {
-        Report::new(Host::this(), &self.versions, self.left_out, self.measured)
+    fn report(self, load_average: Option<f64>) -> Report {
+        let host = Host::this();
+        Report::new(
+            host,
+            load_average,
+            &self.versions,
+            self.left_out,
+            self.measured,
+        )
     }
 }
 

@@ -49,6 +49,13 @@ impl Reading {
     }
 }
 
+/// How many processes of the whole machine ran or wanted to, on average over the
+/// last minute (`proc_loadavg(5)`).
+pub(crate) fn load_average() -> Option<f64> {
+    let averages = fs::read_to_string("/proc/loadavg").ok()?;
+    averages.split(' ').next()?.parse().ok()
+}
+
 /// The functions of a local stack that a notification passes through: `publish`
 /// and every worker.
 pub(crate) fn functions_of(stack: u32) -> Vec<u32> {

@@ -24,6 +24,8 @@ const GOAL_CONNECTIONS: u32 = 10_000;
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) host: Host,
+    /// The machine's load before anything of this began: what else was going on.
+    pub(crate) load_average: Option<f64>,
     /// What ran the handlers, and its version.
     pub(crate) runtimes: Vec<String>,
     /// Who was left out, and why.
@@ -73,6 +75,7 @@ impl Report {
     /// Sums up what was measured; contestants without a run are left out.
     pub(crate) fn new(
         host: Host,
+        load_average: Option<f64>,
         runtimes: &BTreeMap<Contestant, String>,
         left_out: Vec<String>,
         measured: Vec<(Scenario, Runs)>,
@@ -85,6 +88,7 @@ impl Report {
         let tables: Vec<Table> = tables.filter(|table| !table.rows.is_empty()).collect();
         Self {
             host,
+            load_average,
             runtimes: versions,
             left_out,
             goals: tables.iter().flat_map(goals).collect(),

@@ -35,7 +35,13 @@ fn report(scenario: Scenario, runs: Runs) -> Report {
     };
     let runtimes = BTreeMap::from([(Contestant::NodeSequential, "Node.js 20.0.0".to_owned())]);
     let left_out = vec!["Python: python3 is not installed".to_owned()];
-    Report::new(host, &runtimes, left_out, vec![(scenario, runs)])
+    Report::new(
+        host,
+        Some(0.25),
+        &runtimes,
+        left_out,
+        vec![(scenario, runs)],
+    )
 }
 
 fn calm() -> Runs {

@@ -24,6 +24,8 @@ gateway are left out. CPU is counted in steps of 10 ms for each process.
 most 50, whatever else is allowed; the Python one is given as many as it has threads. \
 Retries are the SDKs' own. None of them is ended by a timeout, as Lambda or API \
 Gateway would (30 s behind an API).
+- Other work on the machine makes all times longer, and not all of them alike: ratios \
+of time are to be trusted where there was none.
 ";
 
 impl Display for Report {
@@ -55,6 +57,9 @@ impl Display for Report {
         )?;
         for version in &self.runtimes {
             write!(f, ", {version}")?;
+        }
+        if let Some(load_average) = self.load_average {
+            write!(f, "; its load average was {load_average} before")?;
         }
         writeln!(f, ".")?;
         for left_out in &self.left_out {
