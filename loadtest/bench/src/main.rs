@@ -1,72 +1,42 @@
-//! Benchmarks: each command runs one comparison and prints its table.
+//! `fanout-bench`: what the pipeline costs, measured against what one would use
+//! instead.
+//!
+//! `cargo run --release -p fanout-bench -- peers`
 
 mod peers;
 
-use std::process::ExitCode;
-
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
-/// What a shell reports for a program that SIGINT ended.
-const INTERRUPTED: u8 = 130;
-
-/// Measures the pipeline beside what one would use instead.
-#[derive(Debug, Parser)]
-#[command(version)]
+#[derive(Parser)]
+#[command(name = "fanout-bench", about)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
-    /// Compares the pipeline with the handlers that one would write instead
+    /// Compares the pipeline with the handlers that one would write instead.
     Peers(peers::Options),
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
-    let interrupt = CancellationToken::new();
-    let ended = tokio::select! {
-        ended = run(&command, &interrupt) => ended,
-        () = interrupted_twice(&interrupt) => return INTERRUPTED.into(),
-    };
-    match ended {
-        Ok(()) if interrupt.is_cancelled() => INTERRUPTED.into(),
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Runs a command; interrupted, it tells what it has measured until then.
-async fn run(command: &Command, interrupt: &CancellationToken) -> anyhow::Result<()> {
+fn main() -> anyhow::Result<()> {
+    let command = Cli::parse().command;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     match command {
-        Command::Peers(options) => peers::run(options, interrupt).await,
+        Command::Peers(options) => runtime.block_on(peers::compare(&options)),
     }
 }
 
-/// Cancels at the first SIGINT or SIGTERM and returns at the second.
-async fn interrupted_twice(interrupt: &CancellationToken) {
-    let signals = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    );
-    let (Ok(mut int), Ok(mut term)) = signals else {
-        return std::future::pending().await;
-    };
-    for _ in 0..2 {
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-        }
-        if interrupt.is_cancelled() {
-            return;
-        }
-        interrupt.cancel();
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
     }
 }

@@ -6,6 +6,7 @@
 //! as it is told to, and counts and times what it takes.
 
 mod client;
+mod competition;
 mod complaints;
 mod contestant;
 mod install;
@@ -18,24 +19,19 @@ mod scenario;
 mod stack;
 mod statistics;
 
-use std::collections::BTreeMap;
+use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
-use fanout_loadtest::machine::host::Host;
 use fanout_loadtest::units::parse_duration;
-use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use self::contestant::{Contestant, Runtime};
-use self::install::Installed;
-use self::measurement::Measurement;
-use self::peer::Peer;
-use self::report::{Report, Runs};
+use self::competition::Competition;
+use self::contestant::Contestant;
 use self::scenario::Scenario;
-use self::stack::Stack;
 
 const AFTER_HELP: &str = "\
 The handlers' SDKs are installed from their lock files on first use, which needs \
@@ -115,170 +111,57 @@ impl Options {
 /// Runs every comparison and prints it; interrupted, what there is of it.
 ///
 /// # Errors
-/// The local stack cannot be built or started, or does not answer; or the
-/// pipeline did not reach everybody.
-pub(crate) async fn run(options: &Options, interrupt: &CancellationToken) -> anyhow::Result<()> {
+/// The local stack cannot be built or started, or does not answer; the pipeline
+/// did not reach everybody; or it was interrupted.
+pub(crate) async fn compare(options: &Options) -> anyhow::Result<()> {
+    let interrupt = CancellationToken::new();
+    tokio::select! {
+        compared = compare_until(options, &interrupt) => compared,
+        () = interrupted_twice(&interrupt) => bail!("interrupted before everything had ended"),
+    }
+}
+
+async fn compare_until(options: &Options, interrupt: &CancellationToken) -> anyhow::Result<()> {
     let load_average = process::load_average();
     let preparing = Competition::prepare(options);
     let mut competition = tokio::select! {
         prepared = preparing => prepared?,
-        () = interrupt.cancelled() => return Ok(()),
+        () = interrupt.cancelled() => bail!("interrupted"),
     };
     competition.run(interrupt).await?;
     let report = competition.report(load_average);
-    match options.output_format {
-        OutputFormat::Text => print!("{report}"),
-        OutputFormat::Json => println!("{}", serde_json::to_string_pretty(&report)?),
-    }
-    anyhow::ensure!(
+    let written = match options.output_format {
+        OutputFormat::Text => report.to_string(),
+        OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
+    };
+    stdout().write_all(written.as_bytes())?;
+    ensure!(!interrupt.is_cancelled(), "interrupted");
+    ensure!(
         report.is_pipeline_complete(),
         "the pipeline did not reach everybody"
     );
     Ok(())
 }
 
-/// Everything that the runs need, and what they have shown.
-struct Competition {
-    stack: PathBuf,
-    rounds: u16,
-    runtimes: Vec<(Runtime, Installed)>,
-    versions: BTreeMap<Contestant, String>,
-    left_out: Vec<String>,
-    measured: Vec<(Scenario, Runs)>,
-}
-
-impl Competition {
-    async fn prepare(options: &Options) -> anyhow::Result<Self> {
-        let mut contestants = options.contestants();
-        let (mut runtimes, mut left_out) = (Vec::new(), Vec::new());
-        for runtime in [Runtime::Node, Runtime::Python] {
-            let runs_on = |one: &Contestant| {
-                one.handler()
-                    .is_some_and(|handler| handler.runtime == runtime)
-            };
-            if !contestants.iter().any(runs_on) {
-                continue;
-            }
-            match Installed::of(runtime).await {
-                Ok(installed) => runtimes.push((runtime, installed)),
-                Err(error) => {
-                    eprintln!("left out: {runtime:?}: {error:#}");
-                    left_out.push(format!("{runtime:?}: {error:#}"));
-                    contestants.retain(|one| !runs_on(one));
-                }
-            }
+/// Cancels at the first SIGINT or SIGTERM and returns at the second.
+async fn interrupted_twice(interrupt: &CancellationToken) {
+    let signals = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    );
+    let (Ok(mut int), Ok(mut term)) = signals else {
+        return std::future::pending().await;
+    };
+    for _ in 0..2 {
+        tokio::select! {
+            _ = int.recv() => {}
+            _ = term.recv() => {}
         }
-        let runs = || contestants.iter().map(|one| (*one, Vec::new())).collect();
-        let scenarios = options.scenarios().into_iter();
-        Ok(Self {
-            stack: match &options.stack {
-                Some(stack) => stack.clone(),
-                None => Stack::build().await?,
-            },
-            rounds: options.rounds(),
-            runtimes,
-            versions: BTreeMap::new(),
-            left_out,
-            measured: scenarios.map(|scenario| (scenario, runs())).collect(),
-        })
-    }
-
-    /// Runs everybody in turn, in another order in each round, so that nobody
-    /// always follows the same one.
-    async fn run(&mut self, interrupt: &CancellationToken) -> anyhow::Result<()> {
-        for round in 0..self.rounds {
-            for at in 0..self.measured.len() {
-                let Some((scenario, runs)) = self.measured.get(at) else {
-                    continue;
-                };
-                let scenario = *scenario;
-                let mut order: Vec<Contestant> = runs.iter().map(|(one, _)| *one).collect();
-                let first = usize::from(round) % order.len().max(1);
-                order.rotate_left(first);
-                for contestant in order {
-                    let measured = self.measure(contestant, scenario, round, interrupt).await;
-                    let running = || format!("{contestant}: {scenario}");
-                    let Some(measurement) = measured.with_context(running)? else {
-                        return Ok(());
-                    };
-                    self.note(at, contestant, round, measurement);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Runs one contestant once; `None` if that was interrupted.
-    async fn measure(
-        &mut self,
-        contestant: Contestant,
-        scenario: Scenario,
-        round: u16,
-        interrupt: &CancellationToken,
-    ) -> anyhow::Result<Option<Measurement>> {
-        let stack = Stack::start(&self.stack, &scenario, round.into()).await?;
-        let measured = tokio::select! {
-            measured = self.measure_on(&stack, contestant, &scenario) => measured.map(Some),
-            () = interrupt.cancelled() => Ok(None),
-        };
-        stack.stop().await;
-        measured
-    }
-
-    async fn measure_on(
-        &mut self,
-        stack: &Stack,
-        contestant: Contestant,
-        scenario: &Scenario,
-    ) -> anyhow::Result<Measurement> {
-        let Some(handler) = contestant.handler() else {
-            return pipeline::measure(stack, scenario, &order()).await;
-        };
-        let mut runtimes = self.runtimes.iter();
-        let installed = runtimes.find(|(runtime, _)| *runtime == handler.runtime);
-        let (_, installed) = installed.context("its runtime is not installed")?;
-        let peer = Peer::start(installed.command(handler, stack)).await?;
-        self.versions.insert(contestant, peer.runtime().to_owned());
-        peer.measure(stack, scenario, &order()).await
-    }
-
-    /// Keeps a measurement, and says on stderr how it went.
-    fn note(&mut self, at: usize, contestant: Contestant, round: u16, measurement: Measurement) {
-        let Some((scenario, runs)) = self.measured.get_mut(at) else {
+        if interrupt.is_cancelled() {
             return;
-        };
-        let last = measurement.last_delivery.unwrap_or_default();
-        eprintln!(
-            "round {} of {}, {scenario}: {contestant}: {} of {} in {:.2} s, {:.2} s of CPU, {}",
-            round + 1,
-            self.rounds,
-            measurement.reached,
-            measurement.living,
-            last.as_secs_f64(),
-            measurement.usage.cpu.as_secs_f64(),
-            measurement.ending,
-        );
-        let runs = runs.iter_mut().find(|(one, _)| *one == contestant);
-        if let Some((_, runs)) = runs {
-            runs.push(measurement);
         }
+        interrupt.cancel();
     }
-
-    fn report(self, load_average: Option<f64>) -> Report {
-        let host = Host::this();
-        Report::new(
-            host,
-            load_average,
-            &self.versions,
-            self.left_out,
-            self.measured,
-        )
-    }
-}
-
-/// What everybody is told of.
-fn order() -> Value {
-    json!({"bookId": 123, "title": "The Pragmatic Programmer", "quantity": 1})
 }
 
 #[cfg(test)]

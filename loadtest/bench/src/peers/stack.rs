@@ -1,7 +1,9 @@
 //! A local stack for one run: the tables that everybody reads, and the gateway
 //! that counts and times what everybody pushes.
 
-use std::path::{Path, PathBuf};
+mod build;
+
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+pub(crate) use self::build::build;
 use super::client::Client;
 use super::complaints::Complaints;
 use super::scenario::Scenario;
@@ -55,25 +58,6 @@ pub(crate) struct Taken {
 }
 
 impl Stack {
-    /// Builds the stack, optimised, and returns its executable.
-    ///
-    /// # Errors
-    /// It cannot be built.
-    pub(crate) async fn build() -> anyhow::Result<PathBuf> {
-        let output = Command::new("cargo")
-            .args(["build", "--release", "--package", "fanout-local"])
-            .args(["--message-format", "json-render-diagnostics"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .context("cannot run cargo")?;
-        anyhow::ensure!(output.status.success(), "fanout-local cannot be built");
-        let messages = String::from_utf8_lossy(&output.stdout);
-        executable_in(&messages).context("cargo does not say where fanout-local is")
-    }
-
     /// Starts a stack with the scenario's gateway; `seed` decides which calls
     /// its faults strike, and who is gone.
     ///
@@ -306,19 +290,6 @@ fn taken_in(document: &Value) -> Option<Taken> {
         duplicates: count("duplicates")?,
         last_at: Some(first_at + Duration::from_micros(offsets.max())),
     })
-}
-
-/// The executable that cargo's messages name.
-fn executable_in(messages: &str) -> Option<PathBuf> {
-    let messages = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let named = messages.filter(|message| {
-        message.pointer("/target/name").and_then(Value::as_str) == Some("fanout-local")
-    });
-    named
-        .filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
-        .next_back()
 }
 
 #[cfg(test)]

@@ -37,14 +37,3 @@ fn the_last_reached_is_the_first_and_the_largest_offset() {
     assert_eq!(last_at.as_micros() / 10, 500_100);
     assert_eq!(taken_in(&json!({"reached": 3})), None);
 }
-
-#[test]
-fn cargo_names_the_executable_among_other_messages() {
-    let messages = r#"{"reason":"compiler-artifact","target":{"name":"serde"},"executable":null}
-not JSON
-{"reason":"compiler-artifact","target":{"name":"fanout-local"},"executable":"/t/release/fanout-local"}
-{"reason":"build-finished","success":true}"#;
-    let found = executable_in(messages);
-    assert_eq!(found, Some(PathBuf::from("/t/release/fanout-local")));
-    assert_eq!(executable_in(""), None);
-}
