@@ -57,7 +57,7 @@ pub(crate) struct Options {
         value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
     /// How long the gateway takes for a push
-    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = whole_millis)]
     push_takes: Duration,
     /// Who takes part [default: everybody]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
@@ -105,6 +105,16 @@ impl Options {
             |contestant: &Contestant| self.only.is_empty() || self.only.contains(contestant);
         let all = Contestant::value_variants().iter().copied();
         all.filter(takes_part).collect()
+    }
+}
+
+/// The stack's faults take no less.
+fn whole_millis(text: &str) -> Result<Duration, String> {
+    let span = parse_duration(text).map_err(|error| error.to_string())?;
+    if span.subsec_nanos().is_multiple_of(1_000_000) {
+        Ok(span)
+    } else {
+        Err("expected whole milliseconds".to_owned())
     }
 }
 
@@ -203,6 +213,12 @@ mod tests {
         let expected = [(100, false), (1_000, false), (1_000, true)];
         assert_eq!(sizes(&options), expected);
         assert_eq!(options.rounds(), 1);
+    }
+
+    #[test]
+    fn a_push_takes_whole_milliseconds() {
+        assert_eq!(whole_millis("1.5s"), Ok(Duration::from_millis(1_500)));
+        assert!(whole_millis("1.5ms").is_err() && whole_millis("soon").is_err());
     }
 
     #[test]
