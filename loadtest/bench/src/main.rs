@@ -3,7 +3,15 @@
 //!
 //! `cargo run --release -p fanout-bench -- peers`
 
+mod client;
+mod complaints;
+mod figures;
+mod interrupt;
+mod micros;
 mod peers;
+mod process;
+mod spread;
+mod stack;
 
 use clap::{Parser, Subcommand};
 

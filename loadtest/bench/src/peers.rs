@@ -5,19 +5,14 @@
 //! simulated subscribers, and the same gateway, which takes as long for a push
 //! as it is told to, and counts and times what it takes.
 
-mod client;
 mod competition;
-mod complaints;
 mod contestant;
 mod install;
 mod measurement;
 mod peer;
 mod pipeline;
-mod process;
 mod report;
 mod scenario;
-mod stack;
-mod statistics;
 
 use std::io::{Write as _, stdout};
 use std::path::PathBuf;
@@ -26,12 +21,12 @@ use std::time::Duration;
 use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
 use fanout_loadtest::units::parse_duration;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use self::competition::Competition;
 use self::contestant::Contestant;
 use self::scenario::Scenario;
+use crate::{interrupt, process};
 
 const AFTER_HELP: &str = "\
 The handlers' SDKs are installed from their lock files on first use, which needs \
@@ -124,11 +119,7 @@ fn whole_millis(text: &str) -> Result<Duration, String> {
 /// The local stack cannot be built or started, or does not answer; the pipeline
 /// did not reach everybody; or it was interrupted.
 pub(crate) async fn compare(options: &Options) -> anyhow::Result<()> {
-    let interrupt = CancellationToken::new();
-    tokio::select! {
-        compared = compare_until(options, &interrupt) => compared,
-        () = interrupted_twice(&interrupt) => bail!("interrupted before everything had ended"),
-    }
+    interrupt::until_twice(async |interrupt| compare_until(options, &interrupt).await).await
 }
 
 async fn compare_until(options: &Options, interrupt: &CancellationToken) -> anyhow::Result<()> {
@@ -151,27 +142,6 @@ async fn compare_until(options: &Options, interrupt: &CancellationToken) -> anyh
         "the pipeline did not reach everybody"
     );
     Ok(())
-}
-
-/// Cancels at the first SIGINT or SIGTERM and returns at the second.
-async fn interrupted_twice(interrupt: &CancellationToken) {
-    let signals = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    );
-    let (Ok(mut int), Ok(mut term)) = signals else {
-        return std::future::pending().await;
-    };
-    for _ in 0..2 {
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-        }
-        if interrupt.is_cancelled() {
-            return;
-        }
-        interrupt.cancel();
-    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::peer::Peer;
 use super::pipeline;
 use super::report::{Report, Runs};
 use super::scenario::Scenario;
-use super::stack::{self, Stack};
+use crate::stack::{self, Stack};
 
 /// Everything that the runs need, and what they have shown.
 pub(super) struct Competition {
@@ -105,9 +105,10 @@ impl Competition {
         round: u16,
         interrupt: &CancellationToken,
     ) -> anyhow::Result<Option<Measurement>> {
-        let stack = Stack::start(&self.stack, &scenario, round.into()).await?;
+        let seed = u64::from(round);
+        let stack = Stack::start(&self.stack, &scenario.stack_options(seed)).await?;
         let measured = tokio::select! {
-            measured = self.measure_on(&stack, contestant, &scenario) => measured.map(Some),
+            measured = self.measure_on(&stack, contestant, &scenario, seed) => measured.map(Some),
             () = interrupt.cancelled() => Ok(None),
         };
         stack.stop().await;
@@ -119,7 +120,9 @@ impl Competition {
         stack: &Stack,
         contestant: Contestant,
         scenario: &Scenario,
+        seed: u64,
     ) -> anyhow::Result<Measurement> {
+        stack.close(scenario.gone(), seed).await?;
         let Some(handler) = contestant.handler() else {
             return pipeline::measure(stack, scenario, &order()).await;
         };

@@ -10,7 +10,7 @@ use tokio::fs;
 use tokio::process::Command;
 
 use super::contestant::{Handler, Runtime};
-use super::stack::Stack;
+use crate::stack::Stack;
 
 /// A runtime that is ready to load handlers.
 #[derive(Clone, Debug)]

@@ -3,10 +3,11 @@
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
-use super::process::Usage;
+use crate::micros::as_optional_micros;
+use crate::process::Usage;
 
 /// One notification pushed by one contestant.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -110,19 +111,6 @@ impl Display for Ending {
 /// The error's name in `Name: message`.
 fn name_of(error: &str) -> &str {
     error.split_once(':').map_or(error, |(name, _)| name)
-}
-
-/// Writes a span of time as whole microseconds.
-pub(crate) fn as_micros<S: Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u128(span.as_micros())
-}
-
-#[expect(clippy::ref_option, reason = "the signature that serde calls it with")]
-fn as_optional_micros<S: Serializer>(span: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
-    match span {
-        Some(span) => as_micros(span, to),
-        None => to.serialize_none(),
-    }
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::complaints::Complaints;
 use super::measurement::{Ending, Measurement};
-use super::process::Reading;
 use super::scenario::Scenario;
-use super::stack::Stack;
+use crate::complaints::Complaints;
+use crate::process::Reading;
+use crate::stack::Stack;
 
 /// How long a runtime may take to load a handler and its SDK.
 const LOAD_WITHIN: Duration = Duration::from_mins(1);

@@ -7,9 +7,9 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::measurement::{Ending, Measurement};
-use super::process::{Reading, functions_of};
 use super::scenario::Scenario;
-use super::stack::Stack;
+use crate::process::{Reading, functions_of};
+use crate::stack::Stack;
 
 /// How often the ledger is asked whether that was all. Each time costs the
 /// pipeline processor time, which is counted.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::contestant::Contestant;
 use super::measurement::Measurement;
 use super::scenario::Scenario;
-use super::statistics::Spread;
+use crate::spread::{Spread, real};
 
 /// What the pipeline is to be at, beside one push after the other and beside the
 /// best handler on Node.
@@ -198,14 +198,6 @@ fn goals(table: &Table) -> Vec<Goal> {
         })
     });
     measured.collect()
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts and bytes stay far below 2^52"
-)]
-fn real(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

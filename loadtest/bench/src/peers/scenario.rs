@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::measurement::as_micros;
+use crate::figures::thousands;
+use crate::micros::as_micros;
 
 /// How many of a hundred calls a faulty gateway throttles.
 const THROTTLED_PERCENT: u32 = 5;
@@ -30,8 +31,27 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
+    /// The options of a local stack with this gateway; `seed` decides which calls
+    /// its faults strike.
+    pub(crate) fn stack_options(&self, seed: u64) -> Vec<String> {
+        let connections = self.connections.to_string();
+        [
+            ["--simulated", &connections],
+            ["--account-rate", "unlimited"],
+            ["--faults", &self.fault_plan()],
+            ["--fault-seed", &seed.to_string()],
+            // Its rows are as old as the stack: too young to be deleted
+            // otherwise.
+            ["--env", "HANDSHAKE_GRACE_MS=0"],
+        ]
+        .as_flattened()
+        .iter()
+        .map(|option| (*option).to_owned())
+        .collect()
+    }
+
     /// The plan for the local stack's `--faults`.
-    pub(crate) fn fault_plan(&self) -> String {
+    fn fault_plan(&self) -> String {
         let slow = format!("slow-call=100%:{}ms", self.push_takes.as_millis());
         if self.is_faulty {
             format!("{slow},throttle={THROTTLED_PERCENT}%")
@@ -71,19 +91,6 @@ impl Display for Scenario {
     }
 }
 
-/// A whole number with its digits in groups: `10,000`.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,11 +124,5 @@ mod tests {
     #[test]
     fn one_push_after_the_other_is_given_the_time_it_takes() {
         assert!(CALM.time_limit() > CALM.push_takes * 3 * CALM.connections);
-    }
-
-    #[test]
-    fn digits_are_grouped_from_the_right() {
-        let written = [0, 999, 1_000, 1_234_567].map(thousands);
-        assert_eq!(written, ["0", "999", "1,000", "1,234,567"]);
     }
 }

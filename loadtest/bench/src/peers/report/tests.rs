@@ -1,6 +1,6 @@
 use super::*;
 use crate::peers::measurement::Ending;
-use crate::peers::process::Usage;
+use crate::process::Usage;
 
 const CALM: Scenario = Scenario {
     connections: 10_000,

@@ -3,9 +3,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{Report, Row, Table};
+use crate::figures::{Unit, optional, significant, thousands, times, written};
 use crate::peers::contestant::Contestant;
-use crate::peers::scenario::thousands;
-use crate::peers::statistics::Spread;
 
 const LEGEND: &str = "\
 All of them read the same table and push the same frame through the same gateway, \
@@ -141,105 +140,5 @@ impl Row {
             Contestant::Pipeline => format!("**{}**", self.contestant),
             other => other.to_string(),
         }
-    }
-}
-
-/// How figures of one kind are written.
-struct Unit {
-    /// How many of what is measured make one of what is written.
-    scale: f64,
-    name: &'static str,
-    is_whole: bool,
-}
-
-impl Unit {
-    const COUNT: Self = Self {
-        scale: 1.0,
-        name: "",
-        is_whole: true,
-    };
-    const SECONDS: Self = Self {
-        scale: 1.0,
-        name: " s",
-        is_whole: false,
-    };
-    const MICROS: Self = Self {
-        scale: 1.0,
-        name: " µs",
-        is_whole: false,
-    };
-    const MEGABYTES: Self = Self {
-        scale: 1e6,
-        name: " MB",
-        is_whole: false,
-    };
-
-    fn number(&self, value: f64) -> String {
-        let value = value / self.scale;
-        if self.is_whole {
-            grouped(value)
-        } else {
-            significant(value)
-        }
-    }
-}
-
-/// The median with its unit, and how far the values lie apart.
-fn written(spread: &Spread, unit: &Unit) -> String {
-    let [median, lowest, highest] =
-        [spread.median, spread.lowest, spread.highest].map(|value| unit.number(value));
-    let name = unit.name;
-    if lowest == highest {
-        format!("{median}{name}")
-    } else {
-        format!("{median}{name} ({lowest}–{highest})")
-    }
-}
-
-fn optional(spread: Option<&Spread>, unit: &Unit) -> String {
-    spread.map_or_else(|| "–".to_owned(), |spread| written(spread, unit))
-}
-
-fn times(ratio: Option<f64>) -> String {
-    ratio.map_or_else(|| "–".to_owned(), significant)
-}
-
-/// Three digits, and more where the whole part has them.
-fn significant(value: f64) -> String {
-    match value {
-        ..10.0 => format!("{value:.2}"),
-        ..100.0 => format!("{value:.1}"),
-        _ => grouped(value),
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a rounded figure, neither negative nor beyond 2^52"
-)]
-fn grouped(value: f64) -> String {
-    thousands(value.round() as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_have_three_digits() {
-        let values = [0.0, 0.123_4, 9.876, 12.34, 99.94, 123.4, 45_678.9];
-        let written = values.map(significant);
-        let expected = ["0.00", "0.12", "9.88", "12.3", "99.9", "123", "45,679"];
-        assert_eq!(written, expected);
-    }
-
-    #[test]
-    fn a_spread_is_shown_where_there_is_one() {
-        let spread = Spread::of([1.5, 1.25, 2.0]).unwrap();
-        assert_eq!(written(&spread, &Unit::SECONDS), "1.50 s (1.25–2.00)");
-        let one = Spread::of([34_000_000.0]).unwrap();
-        assert_eq!(written(&one, &Unit::MEGABYTES), "34.0 MB");
-        assert_eq!(optional(None, &Unit::SECONDS), "–");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::measurement::as_micros;
+use crate::micros::as_micros;
 
 /// The processor time and the memory of some processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -37,6 +37,15 @@ impl Spread {
     }
 }
 
+/// A count as a figure.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts and bytes stay far below 2^52"
+)]
+pub(crate) fn real(count: u64) -> f64 {
+    count as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

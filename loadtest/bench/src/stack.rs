@@ -17,9 +17,8 @@ use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
 pub(crate) use self::build::build;
-use super::client::Client;
-use super::complaints::Complaints;
-use super::scenario::Scenario;
+use crate::client::Client;
+use crate::complaints::Complaints;
 
 const CONNECTIONS: &str = "connections";
 const REGION: &str = "us-east-1";
@@ -58,26 +57,15 @@ pub(crate) struct Taken {
 }
 
 impl Stack {
-    /// Starts a stack with the scenario's gateway; `seed` decides which calls
-    /// its faults strike, and who is gone.
+    /// Starts a stack on free ports with these `options`.
     ///
     /// # Errors
     /// It does not start.
-    pub(crate) async fn start(
-        executable: &Path,
-        scenario: &Scenario,
-        seed: u64,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn start(executable: &Path, options: &[String]) -> anyhow::Result<Self> {
         let mut complaints = Complaints::new()?;
         let mut child = Command::new(executable)
             .args(["--http", "127.0.0.1:0", "--ws", "127.0.0.1:0"])
-            .args(["--simulated", &scenario.connections.to_string()])
-            .args(["--account-rate", "unlimited"])
-            .args(["--faults", &scenario.fault_plan()])
-            .args(["--fault-seed", &seed.to_string()])
-            // Its rows are as old as the stack: too young to be deleted
-            // otherwise.
-            .args(["--env", "HANDSHAKE_GRACE_MS=0"])
+            .args(options)
             .args(["--log", "error"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -95,15 +83,13 @@ impl Stack {
         reading.context("the stack does not get ready")??;
         let addresses = addresses_in(&ready)
             .with_context(|| format!("the stack did not start: {}", complaints.last()))?;
-        let stack = Self {
+        Ok(Self {
             child,
             _stdout: stdout,
             pid,
             addresses,
             client: Client::new(),
-        };
-        stack.close(scenario.gone(), seed).await?;
-        Ok(stack)
+        })
     }
 
     /// The process.
@@ -179,8 +165,11 @@ impl Stack {
     }
 
     /// Closes connections at the gateway alone, as if their `$disconnect` had
-    /// been lost.
-    async fn close(&self, count: u32, seed: u64) -> anyhow::Result<()> {
+    /// been lost; `seed` decides which.
+    ///
+    /// # Errors
+    /// The stack does not answer.
+    pub(crate) async fn close(&self, count: u32, seed: u64) -> anyhow::Result<()> {
         if count == 0 {
             return Ok(());
         }
