@@ -1,10 +1,18 @@
 //! `fanout-bench`: what the parts of the pipeline cost, measured against what
-//! they are made of.
+//! they are made of, and against what one would write instead.
 //!
-//! `cargo run --release -p fanout-bench -- push`
+//! `cargo run --release -p fanout-bench -- push`, or `peers`.
 
+mod client;
+mod complaints;
+mod figures;
+mod interrupt;
+mod micros;
+mod peers;
+mod process;
 mod push;
-mod statistics;
+mod spread;
+mod stack;
 
 use clap::{Parser, Subcommand};
 
@@ -17,6 +25,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Compares the pipeline with the handlers that one would write instead.
+    Peers(peers::Options),
     /// Compares what pushes: the AWS SDK, this project's client, and the same
     /// connections without a signature.
     Push(push::Options),
@@ -34,6 +44,7 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()?;
     match command {
+        Command::Peers(options) => runtime.block_on(peers::compare(&options)),
         Command::Push(options) => runtime.block_on(push::compare(&options)),
         Command::PushSink(options) => runtime.block_on(push::sink::serve(&options)),
         Command::PushClient(options) => runtime.block_on(push::client::run(&options)),

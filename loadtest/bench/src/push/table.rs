@@ -2,7 +2,7 @@
 
 use super::client::Cost;
 use super::{Client, Transport};
-use crate::statistics::Summary;
+use crate::spread::Spread;
 
 /// All runs over one transport, with so many pushes in flight.
 pub(super) struct Measured {
@@ -31,40 +31,57 @@ impl Measured {
     }
 
     fn cpu(&self, client: Client) -> String {
-        let cpu = Summary::of(self.of(client).map(|cost| cost.cpu_micros));
-        format!("{:.1} ({:.1}–{:.1})", cpu.median, cpu.least, cpu.most)
+        written(Spread::of(self.of(client).map(|cost| cost.cpu_micros)), 1)
     }
 
     /// How many times as much as the other a client takes: turn by turn, as
     /// neighbouring turns meet the same machine.
-    fn ratio(&self, client: Client, other: Client) -> Summary {
+    fn ratio(&self, client: Client, other: Client) -> Option<Spread> {
         let turns = self.of(client).zip(self.of(other));
-        Summary::of(turns.map(|(cost, other)| cost.cpu_micros / other.cpu_micros))
+        Spread::of(turns.map(|(cost, other)| cost.cpu_micros / other.cpu_micros))
     }
 
-    fn speed(&self, client: Client) -> f64 {
-        Summary::of(self.of(client).map(|cost| cost.pushes_per_second)).median
+    fn speed(&self, client: Client) -> String {
+        median(
+            Spread::of(self.of(client).map(|cost| cost.pushes_per_second)),
+            0,
+        )
     }
 
     fn row(&self) -> String {
         let signed = self.ratio(Client::Hyper, Client::Unsigned);
         let sdk = self.ratio(Client::Sdk, Client::Hyper);
         format!(
-            "| {} | {} | {} | {} | {} | {:.2} ({:.2}–{:.2}) | {:.1} | {:.0}, {:.0}, {:.0} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {}, {}, {} |",
             self.transport,
             self.in_flight,
             self.cpu(Client::Sdk),
             self.cpu(Client::Hyper),
             self.cpu(Client::Unsigned),
-            signed.median,
-            signed.least,
-            signed.most,
-            sdk.median,
+            written(signed, 2),
+            median(sdk, 1),
             self.speed(Client::Sdk),
             self.speed(Client::Hyper),
             self.speed(Client::Unsigned),
         )
     }
+}
+
+fn written(spread: Option<Spread>, digits: usize) -> String {
+    spread.map_or_else(String::new, |spread| {
+        let Spread {
+            median,
+            lowest,
+            highest,
+        } = spread;
+        format!("{median:.digits$} ({lowest:.digits$}–{highest:.digits$})")
+    })
+}
+
+fn median(spread: Option<Spread>, digits: usize) -> String {
+    spread.map_or_else(String::new, |Spread { median, .. }| {
+        format!("{median:.digits$}")
+    })
 }
 
 /// Prints the median of all runs, with the least and the most.

@@ -1,0 +1,54 @@
+//! The local stack's executable.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::Context as _;
+use serde_json::Value;
+use tokio::process::Command;
+
+/// Builds the stack, optimised, and returns its executable.
+///
+/// # Errors
+/// It cannot be built.
+pub(crate) async fn build() -> anyhow::Result<PathBuf> {
+    let output = Command::new("cargo")
+        .args(["build", "--release", "--package", "fanout-local"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("cannot run cargo")?;
+    anyhow::ensure!(output.status.success(), "fanout-local cannot be built");
+    let messages = String::from_utf8_lossy(&output.stdout);
+    executable_in(&messages).context("cargo does not say where fanout-local is")
+}
+
+/// The executable that cargo's messages name.
+fn executable_in(messages: &str) -> Option<PathBuf> {
+    let messages = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut named = messages.filter(|message| {
+        message.pointer("/target/name").and_then(Value::as_str) == Some("fanout-local")
+    });
+    named.find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_names_the_executable_among_other_messages() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"serde"},"executable":null}
+not JSON
+{"reason":"compiler-artifact","target":{"name":"fanout-local"},"executable":"/t/release/fanout-local"}
+{"reason":"build-finished","success":true}"#;
+        let found = executable_in(messages);
+        assert_eq!(found, Some(PathBuf::from("/t/release/fanout-local")));
+        assert_eq!(executable_in(""), None);
+    }
+}
