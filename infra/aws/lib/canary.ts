@@ -30,6 +30,8 @@ export function addCanary(scope: Construct, { settings, code, urls, signing }: C
     timeout: TIMEOUT,
     environment: { CANARY_WS_URL: urls.webSocket, CANARY_PUBLISH_URL: urls.publish, ...signing },
   });
+  // Lambda would try twice more, and count three failures of one canary.
+  canary.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
   new events.Rule(canary, 'Schedule', {
     description: 'When the canary sings',
     schedule: events.Schedule.expression(settings.canary),
