@@ -1,14 +1,16 @@
 /** The alarms: each says why it is one, and what to do. */
 
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 
 import { type Lane, lanesOf } from './lanes.js';
-import { Metrics, type Watched } from './metrics.js';
+import { Metrics, type Watched, failingByErrors } from './metrics.js';
+import { minutesOf } from './rate.js';
 import type { Settings } from './settings.js';
 
 /** The greatest age of a task, in seconds: it may wait, and then be worked on. */
@@ -22,6 +24,8 @@ interface AlarmProps {
   readonly comparison?: cloudwatch.ComparisonOperator;
   /** Of the last three periods; one unless said otherwise. */
   readonly datapoints?: 1 | 2 | 3;
+  /** Whether silence is the trouble; otherwise no traffic is none. */
+  readonly isDueWhenSilent?: boolean;
   /** Why this is an alarm. */
   readonly why: string;
   /** What whoever is told of it should do. */
@@ -29,6 +33,7 @@ interface AlarmProps {
 }
 
 const { GREATER_THAN_THRESHOLD, GREATER_THAN_OR_EQUAL_TO_THRESHOLD } = cloudwatch.ComparisonOperator;
+const { BREACHING, NOT_BREACHING } = cloudwatch.TreatMissingData;
 
 const FIVE_MINUTES = Duration.minutes(5);
 
@@ -44,8 +49,10 @@ export class Alarms extends Construct {
     this.#ofQueues(watched);
     this.#ofPushes(settings);
     this.#ofFunctions(watched);
-    if (settings.canary !== '') {
-      this.#ofCanary(settings);
+    this.#ofClients(watched);
+    const everyMinutes = minutesOf(settings.canary);
+    if (everyMinutes !== undefined) {
+      this.#ofCanary(settings, Duration.minutes(everyMinutes));
     }
   }
 
@@ -54,6 +61,10 @@ export class Alarms extends Construct {
       return sns.Topic.fromTopicArn(this, 'Topic', settings.alarmTopicArn);
     }
     const topic = new sns.Topic(this, 'Topic', { displayName: `fanout ${settings.stage}`, enforceSSL: true });
+    // A policy of our own replaces the one by which SNS lets the account's alarms in
+    // (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html).
+    const conditions = { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } };
+    topic.grantPublish(new iam.ServicePrincipal('cloudwatch.amazonaws.com', { conditions }));
     if (settings.alarmEmail !== '') {
       topic.addSubscription(new EmailSubscription(settings.alarmEmail));
     }
@@ -110,7 +121,7 @@ export class Alarms extends Construct {
   }
 
   #ofFunctions({ functions }: Watched): void {
-    for (const it of functions) {
+    for (const it of failingByErrors(functions)) {
       this.#alarm(`Errors-${it.node.id}`, {
         metric: it.function.metricErrors({ period: FIVE_MINUTES }),
         threshold: 1,
@@ -120,13 +131,39 @@ export class Alarms extends Construct {
     }
   }
 
-  #ofCanary(settings: Settings): void {
+  #ofClients({ settings, functions: { authorizer, fronts }, httpApi }: Watched): void {
+    const metrics = new Metrics(settings);
+    if (authorizer !== undefined) {
+      this.#alarm('AuthorizerFailed', {
+        metric: metrics.own('AuthorizerFailed', 'Sum', 'failed', FIVE_MINUTES),
+        threshold: 1,
+        why: 'Handshakes were refused though the token may be right: the authorizer could not tell.',
+        what: "Read the authorizer's log for the reason: where keys are public, look whether tokenJwksUrl answers.",
+      });
+    }
+    this.#alarm('FrontThrottles', {
+      metric: metrics.throttles(authorizer === undefined ? fronts : [authorizer, ...fronts], FIVE_MINUTES),
+      threshold: 1,
+      why: "Lambda throttled a function that clients wait for: the account's concurrent executions are used up, or the function's own are limited.",
+      what: 'See on the dashboard which one. Look whether its concurrency was set to 0 for a drain; otherwise have the quota of concurrent executions raised.',
+    });
+    this.#alarm('PublisherErrors', {
+      metric: httpApi.metricServerError({ statistic: 'Sum', period: FIVE_MINUTES }),
+      threshold: 1,
+      why: "The publisher's API answered 5xx, itself or in the function's name.",
+      what: "Read its access log for integrationError, and what publish logged: the function failed, took too long, was throttled, or could not reach DynamoDB or SQS.",
+    });
+  }
+
+  /** One that does not fly is as bad as one that is lost. */
+  #ofCanary(settings: Settings, every: Duration): void {
     this.#alarm('Canary', {
-      metric: new Metrics(settings).own('CanaryFailed', 'Maximum', 'failed', FIVE_MINUTES),
+      metric: new Metrics(settings).own('CanaryFailed', 'Maximum', 'failed', every),
       threshold: 1,
       datapoints: 2,
-      why: 'The canary published and did not get its own notification: for subscribers it is likely the same.',
-      what: "Read the canary's log for the step that failed, then the dashboard from left to right: publishes, queues, pushes.",
+      isDueWhenSilent: true,
+      why: 'The canary published and did not get its own notification, or did not fly at all: for subscribers it is likely the same.',
+      what: "Read the canary's log for the step that failed, then the dashboard from left to right: publishes, queues, pushes. Without a log, look at its schedule.",
     });
   }
 
@@ -140,8 +177,7 @@ export class Alarms extends Construct {
       comparisonOperator: props.comparison ?? GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       datapointsToAlarm: datapoints,
       evaluationPeriods: datapoints === 1 ? 1 : 3,
-      // No traffic is no trouble.
-      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      treatMissingData: props.isDueWhenSilent === true ? BREACHING : NOT_BREACHING,
     });
     alarm.addAlarmAction(this.#action);
     alarm.addOkAction(this.#action);

@@ -40,6 +40,8 @@ export function addCanary(scope: Construct, { settings, code, urls, signing }: C
       ...signing,
     },
   });
+  // Lambda would try twice more, and count three failures of one canary.
+  canary.function.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.minutes(1) });
   new events.Rule(canary, 'Schedule', {
     description: 'When the canary sings',
     schedule: events.Schedule.expression(settings.canary),

@@ -19,7 +19,7 @@ export const APP = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 const CARGO_LAMBDA_OUTPUT = resolve(APP, '../../target/lambda');
 
 /** The package that each binary is in. */
-const PACKAGES: Readonly<Record<string, string>> = { canary: 'fanout-ops' };
+const PACKAGES: Readonly<Record<string, string>> = { canary: 'fanout-canary' };
 const DEFAULT_PACKAGE = 'fanout-functions';
 
 /** The functions are not there, and could not be built. */
@@ -32,7 +32,8 @@ export class Code {
   readonly #isNeeded: boolean;
 
   /**
-   * Finds or builds `binaries`. The CDK's commands that need no code, such as
+   * Finds or builds `binaries`; what is in another directory than cargo-lambda's
+   * is taken as it is. The CDK's commands that need no code, such as
    * `destroy`, get placeholders.
    *
    * @throws NoCode if they are not there and cannot be built.
@@ -56,12 +57,14 @@ export class Code {
   }
 
   #provide(binaries: readonly string[]): void {
-    const wanted = this.#settings.functions === 'always' ? binaries : binaries.filter((binary) => this.#isUnfit(binary));
+    const isBuiltHere = this.#directory === CARGO_LAMBDA_OUTPUT;
+    const isAlwaysBuilt = isBuiltHere && this.#settings.functions === 'always';
+    const wanted = isAlwaysBuilt ? binaries : binaries.filter((binary) => this.#isUnfit(binary));
     if (wanted.length === 0) {
       return;
     }
     const named = wanted.join(', ');
-    if (this.#directory !== CARGO_LAMBDA_OUTPUT) {
+    if (!isBuiltHere) {
       throw new NoCode(
         `${this.#directory}: has no ${this.#settings.architecture} bootstrap.zip of ${named}; ` +
           `only what is in ${CARGO_LAMBDA_OUTPUT} is built here`,
@@ -96,8 +99,8 @@ function build(binaries: readonly string[], machine: Machine): void {
     });
     if (built.error !== undefined || built.status !== 0) {
       throw new NoCode(
-        'cargo lambda build failed. It needs Rust and cargo-lambda (pip install cargo-lambda, or ' +
-          'https://www.cargo-lambda.info). Elsewhere, build with npm run build:functions and bring target/lambda here; ' +
+        'cargo lambda build failed. It needs Rust and cargo-lambda, as infra/aws/README.md installs them. Elsewhere, build ' +
+          'with npm run build:functions, bring target/lambda here, and add --context functions=missing; ' +
           'to look at the template alone, add --context functions=placeholder',
       );
     }

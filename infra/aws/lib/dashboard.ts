@@ -6,7 +6,7 @@ import { Construct } from 'constructs';
 
 import { oldestAllowed } from './alarms.js';
 import { lanesOf } from './lanes.js';
-import { Metrics, type OwnMetric, type Watched } from './metrics.js';
+import { Metrics, type OwnMetric, type Watched, everyOne, failingByErrors } from './metrics.js';
 
 const WIDTH = 24;
 const HEIGHT = 6;
@@ -121,7 +121,12 @@ function connections({ settings, webSocketApi }: Watched): Graph {
   });
   return {
     title: 'Connections',
-    left: sums(settings, { ConnectionsOpened: 'opened', ConnectionsClosed: 'closed', ConnectionsRefused: 'refused' }),
+    left: sums(settings, {
+      ConnectionsOpened: 'opened',
+      ConnectionsClosed: 'closed',
+      ConnectionsRefused: 'refused',
+      AuthorizerFailed: 'authorizer failed',
+    }),
     right: [messages],
     leftYAxis: { min: 0 },
   };
@@ -156,14 +161,14 @@ function publishing({ settings, httpApi }: Watched): Graph {
 function errors({ functions }: Watched): Graph {
   return {
     title: 'Functions: errors, throttles',
-    left: functions.map((it) => it.function.metricErrors({ label: `${it.node.id} errors`, period: PERIOD })),
-    right: functions.map((it) => it.function.metricThrottles({ label: `${it.node.id} throttles`, period: PERIOD })),
+    left: failingByErrors(functions).map((it) => it.function.metricErrors({ label: `${it.node.id} errors`, period: PERIOD })),
+    right: everyOne(functions).map((it) => it.function.metricThrottles({ label: `${it.node.id} throttles`, period: PERIOD })),
     leftYAxis: { min: 0 },
   };
 }
 
-function canary({ settings }: Watched): Graph[] {
-  if (settings.canary === '') {
+function canary({ settings, functions }: Watched): Graph[] {
+  if (functions.canary === undefined) {
     return [];
   }
   const metrics = new Metrics(settings);

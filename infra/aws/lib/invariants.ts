@@ -1,6 +1,7 @@
 /** What must hold between settings. */
 
 import { VISIBILITY_TIMEOUTS, lanesOf, segmentsOf } from './lanes.js';
+import { routesByRate } from './routes.js';
 import type { Settings } from './settings.js';
 
 /** The most slices that the worker cuts everyone into. */
@@ -12,17 +13,19 @@ export function problemsBetween(settings: Settings): string[] {
 }
 
 function* ofQuota(settings: Settings): Generator<string> {
-  const { notificationsShare, slicesShare, accountRate, publishRate, messageRate, sendMessageRate } = settings;
+  const { notificationsShare, slicesShare, accountRate } = settings;
   const shares = notificationsShare + slicesShare;
   if (shares > 100) {
     yield `notificationsShare, slicesShare: the lanes share one quota: expected at most 100 together, got ${shares}`;
     return;
   }
-  const pushes = (accountRate * shares) / 100;
-  const others = publishRate + messageRate + sendMessageRate;
-  if (pushes + others > accountRate) {
-    yield `publishRate, messageRate, sendMessageRate: the lanes leave ${Math.floor(accountRate - pushes)} of accountRate, ` +
-      `got ${others} together: lower them, or a lane's share`;
+  const left = Math.floor((accountRate * (100 - shares)) / 100);
+  const routes = Object.entries(routesByRate(settings)) as [keyof ReturnType<typeof routesByRate>, number][];
+  const taken = routes.map(([name, count]) => count * settings[name]).reduce((a, b) => a + b);
+  if (taken > left) {
+    const terms = routes.map(([name, count]) => (count === 1 ? name : `${count} ${name}`));
+    yield `${routes.map(([name]) => name).join(', ')}: the lanes leave ${left} of accountRate, ` +
+      `all routes may take ${taken} (${terms.join(' + ')}): lower them, or a lane's share`;
   }
 }
 
@@ -87,10 +90,18 @@ function* ofTheRest(settings: Settings): Generator<string> {
     yield `sendMessagePerMinute: expected at most 60000, got ${sendMessagePerMinute}`;
   }
   const origins = settings.corsOrigins === '' || settings.corsOrigins === '*' ? [] : settings.corsOrigins.split(',');
-  const wrong = origins.find((origin) => !/^https?:\/\/[a-z0-9.[\]:_-]+$/.test(origin.trim()));
+  const wrong = origins.find((origin) => !isOrigin(origin.trim()));
   if (wrong !== undefined) {
     yield `corsOrigins: expected * or origins such as https://shop.example, separated by commas, got ${JSON.stringify(wrong)}`;
   }
+}
+
+/**
+ * Whether a text is what a browser sends as `Origin`: no port that is the
+ * scheme's own, no path, nothing that it would write otherwise.
+ */
+function isOrigin(text: string): boolean {
+  return /^https?:\/\/[a-z0-9.[\]:_-]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
 
 /** Whether anybody has to show a token. */

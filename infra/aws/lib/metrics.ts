@@ -12,9 +12,30 @@ import type { Settings } from './settings.js';
 export interface Watched {
   readonly settings: Settings;
   readonly queues: Queues;
-  readonly functions: readonly RustFunction[];
+  readonly functions: WatchedFunctions;
   readonly webSocketApi: WebSocketApi;
   readonly httpApi: HttpApi;
+}
+
+/** The functions, by what their failures mean. */
+export interface WatchedFunctions {
+  /** Says no with an error, which Lambda counts as it counts failures. */
+  readonly authorizer: RustFunction | undefined;
+  /** Those that clients wait for, beside the authorizer. */
+  readonly fronts: readonly RustFunction[];
+  readonly workers: readonly RustFunction[];
+  /** Fails where the system does. */
+  readonly canary: RustFunction | undefined;
+}
+
+/** All of them, in the order of a request's way. */
+export function everyOne({ authorizer, fronts, workers, canary }: WatchedFunctions): RustFunction[] {
+  return [authorizer, ...fronts, ...workers, canary].filter((it) => it !== undefined);
+}
+
+/** Those that themselves tell of failures by errors. */
+export function failingByErrors({ fronts, workers }: WatchedFunctions): RustFunction[] {
+  return [...fronts, ...workers];
 }
 
 /** Those that the functions themselves measure, in what unit, and who does. */
@@ -43,6 +64,7 @@ export const OWN_METRICS = [
   'TasksFailed',
   'CanaryLatency',
   'CanaryFailed',
+  'AuthorizerFailed',
 ] as const;
 
 export type OwnMetric = (typeof OWN_METRICS)[number];
@@ -67,6 +89,18 @@ export class Metrics {
       usingMetrics: { [id]: this.own(metricName, 'Sum') },
       label,
       period: Duration.minutes(1),
+    });
+  }
+
+  /** How often Lambda throttled any of these functions. */
+  throttles(functions: readonly RustFunction[], period: Duration): cloudwatch.MathExpression {
+    const metrics = functions.map((it) => [`throttles${it.node.id}`, it.function.metricThrottles({ label: it.node.id, period })] as const);
+    return new cloudwatch.MathExpression({
+      // One that nobody called has no points, and would make none of the sum.
+      expression: `SUM([${metrics.map(([id]) => `FILL(${id}, 0)`).join(', ')}])`,
+      usingMetrics: Object.fromEntries(metrics),
+      label: 'throttles',
+      period,
     });
   }
 

@@ -10,6 +10,7 @@ import { Construct } from 'constructs';
 import { accessLog } from './access-log.js';
 import type { RustFunction } from './functions.js';
 import { explain } from './nag.js';
+import { hasPreflightRoute } from './routes.js';
 import type { Settings } from './settings.js';
 
 export class PublisherApi extends Construct {
@@ -39,7 +40,7 @@ export class PublisherApi extends Construct {
       explain(all, 'APIG4', "The function verifies tokens itself: API Gateway's JWT authorizer knows no HS256.");
     } else if (settings.publisherAuth === 'off') {
       explain(all, 'APIG4', 'publisherAuth is off: anybody was to publish.');
-    } else if (settings.corsOrigins !== '') {
+    } else if (hasPreflightRoute(settings)) {
       this.#letPreflightsIn(integration);
     }
     const log = accessLog(this, 'AccessLog', settings, {

@@ -54,13 +54,22 @@ export function flag(initial: boolean, meaning: string): Setting<boolean> {
 export function text(
   initial: string,
   meaning: string,
-  form: { readonly pattern: RegExp; readonly expected: string } = { pattern: /^/, expected: 'a text' },
+  { pattern, expected }: { readonly pattern: RegExp; readonly expected: string } = { pattern: /^/, expected: 'a text' },
+): Setting<string> {
+  return checkedText(initial, meaning, { isRight: (text) => pattern.test(text), expected });
+}
+
+/** A text of a form that a pattern says badly. */
+export function checkedText(
+  initial: string,
+  meaning: string,
+  form: { readonly isRight: (text: string) => boolean; readonly expected: string },
 ): Setting<string> {
   return {
     default: initial,
     meaning,
     read(text) {
-      if (!form.pattern.test(text)) {
+      if (!form.isRight(text)) {
         throw new Error(`expected ${form.expected}`);
       }
       return text;

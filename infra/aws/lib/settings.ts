@@ -8,10 +8,17 @@
  */
 
 import { problemsBetween } from './invariants.js';
-import { type Setting, choice, flag, number, text } from './setting.js';
+import { minutesOf } from './rate.js';
+import { type Setting, checkedText, choice, flag, number, text } from './setting.js';
 
 /** A lane's name in messages, and its settings' common beginning. */
 export type LaneName = 'notifications' | 'slices';
+
+/**
+ * Levels, each for everything or for one target. The functions take more, such
+ * as a target without a level; but that is a misspelt level more often.
+ */
+const LOG_FILTER = /^(([A-Za-z_][\w:]*=)?(off|error|warn|info|debug|trace)(,(?!$)|$))+$/;
 
 export const SETTINGS = {
   stage: text('prod', "the WebSocket API's stage, part of the stack's name and of its metrics' namespace", {
@@ -24,19 +31,19 @@ export const SETTINGS = {
   }),
   architecture: choice(['arm64', 'x86_64'], 'arm64', 'what the functions run on'),
   functions: choice(
-    ['missing', 'always', 'placeholder'],
-    'missing',
-    'when cargo-lambda builds the functions: those that are missing or for the other architecture, always, or never; placeholders cannot run, and are for looking at the template',
+    ['always', 'missing', 'placeholder'],
+    'always',
+    'when cargo-lambda builds the functions: always (what did not change costs seconds); only those that are missing or for the other architecture, for a machine without it; or never: placeholders cannot run, and are for looking at the template',
   ),
-  functionsDirectory: text('../../target/lambda', 'where the zips are, as cargo-lambda lays them out; seen from infra/aws'),
+  functionsDirectory: text('../../target/lambda', 'where the zips are, as cargo-lambda lays them out; seen from infra/aws; elsewhere they are taken as they are'),
   functionMemory: number(256, [128, 10_240], 'MiB of each function that is no worker'),
   workerMemory: number(1_769, [128, 10_240], 'MiB of each worker; 1,769 is a whole processor'),
 
   accountRate: number(10_000, [1, 1_000_000], "requests a second that the account's API Gateway takes in this Region"),
   accountBurst: number(5_000, [1, 1_000_000], 'requests at once that it takes'),
-  connectRate: number(500, [1, 1_000_000], 'new connections a second'),
-  publishRate: number(500, [1, 1_000_000], "requests a second to the publisher's API"),
-  messageRate: number(400, [1, 1_000_000], 'messages a second from all subscribers, on each route but sendmessage'),
+  connectRate: number(100, [1, 1_000_000], 'new connections a second'),
+  publishRate: number(200, [1, 1_000_000], "requests a second to the publisher's API"),
+  messageRate: number(50, [1, 1_000_000], 'messages a second from all subscribers, on each of the six routes but sendmessage'),
   sendMessageRate: number(100, [1, 1_000_000], 'sendmessage messages a second from all subscribers'),
 
   notificationsShare: number(20, [1, 99], "percent of the account's rate and burst for workers on notifications"),
@@ -81,7 +88,10 @@ export const SETTINGS = {
   maxFrameBytes: number(32_768, [1_024, 131_072], 'the largest frame; each 32 KiB of it is billed'),
   retentionSeconds: number(604_800, [60, 31_536_000], 'how long a notification and its ledger are kept'),
 
-  logLevel: text('info', 'what functions log: a level, or a filter such as fanout_core=debug,warn'),
+  logLevel: text('info', 'what functions log: a level, or a filter such as fanout_core=debug,warn', {
+    pattern: LOG_FILTER,
+    expected: 'off, error, warn, info, debug or trace, or a filter such as fanout_core=debug,warn',
+  }),
   logRetentionDays: choice(
     ['1', '3', '5', '7', '14', '30', '60', '90', '120', '150', '180', '365', '400', '545', '731', '1096', '1827', '2192', '2557', '2922', '3288', '3653'],
     '30',
@@ -103,9 +113,9 @@ export const SETTINGS = {
 
   removal: choice(['destroy', 'retain'], 'destroy', 'what becomes of the tables when the stack is destroyed'),
   deletionProtection: flag(false, 'whether DynamoDB refuses to delete the tables'),
-  canary: text('', 'how often the canary connects, publishes and waits for it, such as rate(5 minutes); empty: never', {
-    pattern: /^((rate|cron)\(.+\))?$/,
-    expected: 'rate(…) or cron(…), as EventBridge takes them',
+  canary: checkedText('', 'how often the canary connects, publishes and waits for it, such as rate(5 minutes); empty: never', {
+    isRight: (text) => text === '' || minutesOf(text) !== undefined,
+    expected: 'rate(1 minute), rate(N minutes), rate(1 hour) or rate(N hours), at most a day',
   }),
 } as const satisfies Record<string, Setting<unknown>>;
 

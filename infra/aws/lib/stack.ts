@@ -10,6 +10,7 @@ import { Code } from './code.js';
 import { FanoutDashboard } from './dashboard.js';
 import { RustFunction } from './functions.js';
 import { type Lane, lanesOf, workerEnvironment } from './lanes.js';
+import { everyOne } from './metrics.js';
 import { PublisherApi } from './publisher-api.js';
 import { Queues } from './queues.js';
 import type { Settings } from './settings.js';
@@ -60,15 +61,17 @@ export class FanoutStack extends Stack {
 
     const socketLog = this.#sockets.serve(subscribers);
     const publisher = new PublisherApi(this, 'Publisher', settings, publish);
-    const functions = [...Object.values(subscribers), publish, ...workers].filter((it) => it !== undefined);
-    if (settings.canary !== '') {
-      const urls = { webSocket: this.#webSocketUrl, publish: publisher.api.apiEndpoint };
-      functions.push(addCanary(this, { settings, code: this.#code, urls, signing: tokens.signing }));
-    }
+    const urls = { webSocket: this.#webSocketUrl, publish: publisher.api.apiEndpoint };
+    const functions = {
+      authorizer: subscribers.authorizer,
+      fronts: [subscribers.connect, subscribers.disconnect, subscribers.message, publish],
+      workers,
+      canary: settings.canary === '' ? undefined : addCanary(this, { settings, code: this.#code, urls, signing: tokens.signing }),
+    };
     const watched = { settings, queues: this.#queues, functions, webSocketApi: this.#sockets.api, httpApi: publisher.api };
     const dashboard = new FanoutDashboard(this, 'Operations', watched);
     new Alarms(this, 'Alarms', watched);
-    addTrail(this, settings, [...functions.map(({ logGroup }) => logGroup), socketLog, publisher.accessLog]);
+    addTrail(this, settings, [...everyOne(functions).map(({ logGroup }) => logGroup), socketLog, publisher.accessLog]);
     this.#output(publisher, dashboard);
   }
 

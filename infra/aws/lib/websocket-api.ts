@@ -12,14 +12,8 @@ import { Construct } from 'constructs';
 import { accessLog } from './access-log.js';
 import type { RustFunction } from './functions.js';
 import { explain } from './nag.js';
+import { ACTIONS } from './routes.js';
 import type { Settings } from './settings.js';
-
-/**
- * The actions with a route of their own, all to the same function: so that each
- * has its own metrics and throttle. What has none (`GET_CONNECTION_ID`, and
- * whatever is no action) is for `$default`.
- */
-export const ACTIONS = ['whoami', 'echo', 'ping', 'subscribe', 'unsubscribe', 'sendmessage'] as const;
 
 /** The functions behind the API. */
 export interface WebSocketFunctions {
@@ -108,15 +102,15 @@ export class WebSocketApi extends Construct {
       throttle: { rateLimit: settings.messageRate, burstLimit: settings.messageRate },
       accessLogSettings: log.settings,
     });
-    const throttle = (ratePerSecond: number) => ({
+    const throttle = (ratePerSecond: number, burst = ratePerSecond) => ({
       DetailedMetricsEnabled: true,
       ThrottlingRateLimit: ratePerSecond,
-      ThrottlingBurstLimit: ratePerSecond,
+      ThrottlingBurstLimit: burst,
     });
     (stage.node.defaultChild as apigateway.CfnStage).routeSettings = {
       $connect: throttle(settings.connectRate),
       // One that is refused leaves a row behind until a push finds it gone.
-      $disconnect: throttle(settings.accountRate),
+      $disconnect: throttle(settings.accountRate, settings.accountBurst),
       sendmessage: throttle(settings.sendMessageRate),
     };
     // A stage cannot have settings of routes that are not there yet.
@@ -141,6 +135,8 @@ export class WebSocketApi extends Construct {
     const managed = 'Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs';
     explain(role, `IAM4[${managed}]`, "API Gateway takes the account's role only with these permissions, for every API's logs.");
     const account = new CfnAccount(this, 'Account', { cloudWatchRoleArn: role.roleArn });
+    // An account that never had an API is refused the setting.
+    account.node.addDependency(this.api);
     role.applyRemovalPolicy(RemovalPolicy.RETAIN);
     account.applyRemovalPolicy(RemovalPolicy.RETAIN);
     return account;

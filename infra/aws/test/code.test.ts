@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -75,6 +75,32 @@ test('zips that are there, for this processor, are deployed', (t) => {
     message: /has no x86_64 bootstrap\.zip of authorizer, connect, disconnect, message, publish, worker; only what is in .*target\/lambda is built here/,
   });
   assert.throws(() => deploy(functions, { canary: 'rate(5 minutes)' }), { message: /has no arm64 bootstrap\.zip of canary;/ });
+});
+
+/** What cargo is asked to build, by one that builds nothing. */
+function cargoCalls(t: TestContext, given: Record<string, unknown>): string[] {
+  const tools = directory(t);
+  const calls = write(join(tools, 'calls'), Buffer.alloc(0));
+  chmodSync(write(join(tools, 'cargo'), Buffer.from(`#!/bin/sh\necho "$@" >>'${calls}'\n`)), 0o755);
+  const path = process.env['PATH'];
+  t.after(() => (process.env['PATH'] = path));
+  process.env['PATH'] = `${tools}:${path}`;
+  try {
+    new FanoutStack(new App(), 'Fanout', readSettings(given));
+  } catch (error) {
+    // Zips of an earlier build may be there, or not.
+    assert(error instanceof NoCode, String(error));
+  }
+  return readFileSync(calls, 'utf8').trimEnd().split('\n');
+}
+
+test('all functions are built again, whatever zips are there', (t) => {
+  const options = 'lambda build --release --locked --output-format zip --arm64 --package';
+  const functions = ['authorizer', 'connect', 'disconnect', 'message', 'publish', 'worker'].map((name) => `--bin ${name}`).join(' ');
+  assert.deepEqual(cargoCalls(t, { canary: 'rate(5 minutes)' }), [
+    `${options} fanout-functions ${functions}`,
+    `${options} fanout-canary --bin canary`,
+  ]);
 });
 
 test('what the CDK needs no code for is not built', (t) => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ACTIONS } from '../lib/websocket-api.js';
+import { ACTIONS } from '../lib/routes.js';
 import { type Resource, type Synthesis, read, synthesize } from './synthesis.js';
 
 interface Names {

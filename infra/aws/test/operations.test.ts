@@ -24,9 +24,11 @@ test('there is an alarm for everything that somebody must act on', () => {
     'Unfinished',
     'Unavailable',
     ...['Connect', 'Disconnect', 'Message', 'Publish', 'Worker', 'SliceWorker'].map((id) => `Errors-${id}`),
+    'FrontThrottles',
+    'PublisherErrors',
   ];
   assert.deepEqual(names({ subscriberAuth: 'off' }), always);
-  assert.deepEqual(new Set(names(WITH_CANARY)), new Set([...always, 'Errors-Authorizer', 'Errors-Canary', 'Canary']));
+  assert.deepEqual(new Set(names(WITH_CANARY)), new Set([...always, 'AuthorizerFailed', 'Canary']));
 });
 
 test('every alarm says why and what to do, and tells somebody', () => {
@@ -37,10 +39,53 @@ test('every alarm says why and what to do, and tells somebody', () => {
     for (const actions of ['AlarmActions', 'OKActions']) {
       assert.deepEqual([Properties[actions]].flat().map((action: unknown) => synthesis.text(action)), ['{Alarms/Topic}'], path);
     }
-    assert.equal(Properties['TreatMissingData'], 'notBreaching', path);
+    assert.equal(Properties['TreatMissingData'], path === 'Alarms/Canary' ? 'breaching' : 'notBreaching', path);
   }
   const [subscription] = synthesis.all('AWS::SNS::Subscription').values();
   assert.equal(subscription?.Properties['Endpoint'], 'ops@shop.example');
+});
+
+test("CloudWatch may tell the topic of this account's alarms", () => {
+  const [policy] = synthesize().all('AWS::SNS::TopicPolicy').values();
+  const statements = policy?.Properties['PolicyDocument'].Statement as Record<string, any>[];
+  const allowed = statements.filter(({ Effect }) => Effect === 'Allow');
+  assert.equal(allowed.length, 1);
+  const [{ Action, Principal, Condition, Resource }] = allowed as [Record<string, any>];
+  assert.deepEqual([Action, Principal], ['sns:Publish', { Service: 'cloudwatch.amazonaws.com' }]);
+  assert.deepEqual(Condition, { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } });
+  assert.equal(synthesize().text(Resource), '{Alarms/Topic}');
+  assert(statements.some(({ Effect, Condition }) => Effect === 'Deny' && Condition.Bool['aws:SecureTransport'] === 'false'));
+});
+
+test('a token that is refused is no error of ours', () => {
+  const synthesis = synthesize(WITH_CANARY);
+  const dashboard = synthesis.text(synthesis.one('Operations/Dashboard').Properties['DashboardBody']);
+  assert.match(dashboard, /Publish errors/);
+  assert.doesNotMatch(dashboard, /Authorizer errors/);
+  assert.match(dashboard, /Authorizer throttles/);
+});
+
+test('one function that is throttled is enough, whoever else is idle', () => {
+  const throttled = (settings: object) => {
+    const synthesis = synthesize({ ...settings });
+    const metrics = synthesis.one('Alarms/FrontThrottles').Properties['Metrics'] as Record<string, any>[];
+    const [sum] = metrics.filter(({ Expression }) => Expression !== undefined);
+    const parts = metrics.filter(({ MetricStat }) => MetricStat !== undefined);
+    assert.equal(sum?.['Expression'], `SUM([${parts.map(({ Id }) => `FILL(${Id}, 0)`).join(', ')}])`);
+    return parts.map(({ MetricStat: { Metric, Stat } }) => {
+      assert.deepEqual([Metric.MetricName, Stat], ['Throttles', 'Sum']);
+      return synthesis.text(Metric.Dimensions[0].Value).replace(/^\{(\w+)\/Function\}$/, '$1');
+    });
+  };
+  assert.deepEqual(throttled(WITH_CANARY), ['Authorizer', 'Connect', 'Disconnect', 'Message', 'Publish']);
+  assert.deepEqual(throttled({ subscriberAuth: 'off' }), ['Connect', 'Disconnect', 'Message', 'Publish']);
+});
+
+test("the publisher's API alarms on its own 5xx", () => {
+  const synthesis = synthesize();
+  const { Namespace, MetricName, Dimensions, Statistic } = synthesis.one('Alarms/PublisherErrors').Properties;
+  assert.deepEqual([Namespace, MetricName, Statistic], ['AWS/ApiGateway', '5xx', 'Sum']);
+  assert.equal(synthesis.text(Dimensions[0].Value), '{Publisher/Api}');
 });
 
 test('alarms can go to a topic that is there', () => {
@@ -125,8 +170,27 @@ test("the account's role for logs stays when the stack goes, or is not made", ()
   assert.equal(existing.all('AWS::ApiGateway::Account').size, 0);
 });
 
+test("the account's role for logs is set once there is an API", () => {
+  const synthesis = synthesize();
+  const [id] = Object.entries(synthesis.template.Resources).find(([, it]) => it === synthesis.one('Sockets/Api')) ?? ['none'];
+  assert([synthesis.one('Sockets/Account').DependsOn ?? []].flat().includes(id));
+});
+
+test('the canary is missed when two of three are lost or do not fly', () => {
+  for (const [canary, seconds] of [['rate(1 minute)', 60], ['rate(20 minutes)', 1_200], ['rate(24 hours)', 86_400]] as const) {
+    const { Properties } = synthesize({ canary }).one('Alarms/Canary');
+    assert.equal(Properties['Metrics'][0].MetricStat.Period, seconds);
+    assert.deepEqual([Properties['DatapointsToAlarm'], Properties['EvaluationPeriods']], [2, 3]);
+    assert.equal(Properties['TreatMissingData'], 'breaching');
+  }
+});
+
 test('the canary sings on schedule, once', () => {
-  const { Properties } = synthesize(WITH_CANARY).one('Canary/Schedule');
+  const synthesis = synthesize(WITH_CANARY);
+  const [invocation] = synthesis.all('AWS::Lambda::EventInvokeConfig').values();
+  assert.equal(synthesis.text(invocation?.Properties['FunctionName']), '{Canary/Function}');
+  assert.equal(invocation?.Properties['MaximumRetryAttempts'], 0);
+  const { Properties } = synthesis.one('Canary/Schedule');
   assert.equal(Properties['ScheduleExpression'], 'rate(5 minutes)');
   assert.equal(Properties['Targets'][0].RetryPolicy.MaximumRetryAttempts, 0);
 });

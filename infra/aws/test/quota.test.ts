@@ -3,13 +3,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { type Resource, synthesize } from './synthesis.js';
+import { type Resource, type Synthesis, synthesize } from './synthesis.js';
 
 const WORKERS = { Worker: 'Queues/Notifications', SliceWorker: 'Queues/Slices' };
 
+/** What all routes may take in a second: a stage's throttle holds for each by itself. */
+function takenByClients(synthesis: Synthesis): number {
+  const rates = [...synthesis.all('AWS::ApiGatewayV2::Route').values()].map(({ Properties }) => {
+    const stage = synthesis.text(Properties['ApiId']) === '{Sockets/Api}' ? 'Sockets/Stage' : 'Publisher/Stage';
+    const { DefaultRouteSettings, RouteSettings = {} } = synthesis.one(stage).Properties;
+    // No more can close than have opened.
+    const key = Properties['RouteKey'] === '$disconnect' ? '$connect' : Properties['RouteKey'];
+    return (RouteSettings[key] ?? DefaultRouteSettings).ThrottlingRateLimit as number;
+  });
+  return rates.reduce((a, b) => a + b);
+}
+
 const ACCOUNTS = {
   'as accounts are': {},
-  'in a small Region': { accountRate: 2_500, accountBurst: 1_250, publishRate: 100, messageRate: 100, sendMessageRate: 50 },
+  'in a small Region': { accountRate: 2_500, accountBurst: 1_250, connectRate: 30, publishRate: 50, messageRate: 15, sendMessageRate: 30 },
+  'signed publishes from pages': { publisherAuth: 'iam', corsOrigins: 'https://shop.example' },
   'everything for broadcasts': { notificationsShare: 1, slicesShare: 89 },
   'shares that do not divide evenly': { accountRate: 9_999, notificationsConcurrency: 7, slicesConcurrency: 3, slicesShare: 61 },
 };
@@ -26,6 +39,13 @@ for (const [account, settings] of Object.entries(ACCOUNTS)) {
     assert(total('PUSH_RATE_PER_SECOND') <= accountRate * 0.95);
     assert(total('PUSH_RATE_PER_SECOND') > accountRate * 0.75, 'and use it');
     assert(total('PUSH_BURST') <= accountBurst);
+  });
+
+  test(`whatever clients do leaves the workers their shares: ${account}`, () => {
+    const pushes = functions
+      .map((worker) => variable(worker, 'PUSH_RATE_PER_SECOND') * worker['ReservedConcurrentExecutions'])
+      .reduce((a, b) => a + b);
+    assert(pushes + takenByClients(synthesis) <= accountRate);
   });
 
   test(`as many workers run as the shares were cut for: ${account}`, () => {
@@ -102,10 +122,12 @@ test('an account with little concurrency can leave it unreserved', () => {
 });
 
 test('clients are throttled before they use what is for pushes', () => {
-  const synthesis = synthesize({ messageRate: 300, sendMessageRate: 20, publishRate: 600, connectRate: 50 });
+  const synthesis = synthesize({ messageRate: 30, sendMessageRate: 20, publishRate: 600, connectRate: 50, accountBurst: 4_000 });
   const { DefaultRouteSettings, RouteSettings } = synthesis.one('Sockets/Stage').Properties;
-  assert.equal(DefaultRouteSettings.ThrottlingRateLimit, 300);
+  assert.equal(DefaultRouteSettings.ThrottlingRateLimit, 30);
   assert.equal(RouteSettings.$connect.ThrottlingRateLimit, 50);
   assert.equal(RouteSettings.sendmessage.ThrottlingRateLimit, 20);
+  // A close that is refused leaves a row behind.
+  assert.deepEqual([RouteSettings.$disconnect.ThrottlingRateLimit, RouteSettings.$disconnect.ThrottlingBurstLimit], [10_000, 4_000]);
   assert.equal(synthesis.one('Publisher/Stage').Properties['DefaultRouteSettings'].ThrottlingRateLimit, 600);
 });

@@ -47,7 +47,27 @@ test('a malformed setting says what would be right', () => {
   refuses({ region: 'Frankfurt' }, 'region: expected a Region such as eu-central-1, got "Frankfurt"');
   refuses({ tokenJwksUrl: 'http://keys.example' }, 'tokenJwksUrl: expected an https URL, got "http://keys.example"');
   refuses({ alarmTopicArn: 'alarms' }, 'alarmTopicArn: expected the ARN of an SNS topic, got "alarms"');
-  refuses({ canary: '5 minutes' }, 'canary: expected rate(…) or cron(…), as EventBridge takes them, got "5 minutes"');
+  refuses({ logLevel: 'loud' }, 'logLevel: expected off, error, warn, info, debug or trace, or a filter such as fanout_core=debug,warn, got "loud"');
+});
+
+test('a log filter names a level, for everything or for a target', () => {
+  for (const logLevel of ['off', 'trace', 'fanout_core=debug,warn', 'fanout_core::push=trace,aws_smithy_runtime=off']) {
+    assert.equal(readSettings({ logLevel }).logLevel, logLevel);
+  }
+  for (const logLevel of ['', 'verbose', 'fanout_core', 'fanout_core=loud', 'info,', ',info', 'info debug', '=info', 'fanout_core=']) {
+    assert.throws(() => readSettings({ logLevel }), { message: /^invalid settings:\n {2}logLevel: expected off, error,/ }, logLevel);
+  }
+});
+
+test('the canary flies at a rate that EventBridge takes, at least once a day', () => {
+  for (const canary of ['', 'rate(1 minute)', 'rate(2 minutes)', 'rate(1440 minutes)', 'rate(1 hour)', 'rate(24 hours)']) {
+    assert.equal(readSettings({ canary }).canary, canary);
+  }
+  const wrong = ['5 minutes', 'rate(0 minutes)', 'rate(1 minutes)', 'rate(5 minute)', 'rate(1441 minutes)', 'rate(25 hours)'];
+  for (const canary of [...wrong, 'rate(1 day)', 'rate(05 minutes)', 'rate(5  minutes)', 'cron(0 * * * ? *)', ' rate(1 hour)']) {
+    const expected = 'rate(1 minute), rate(N minutes), rate(1 hour) or rate(N hours), at most a day';
+    refuses({ canary }, `canary: expected ${expected}, got ${JSON.stringify(canary)}`);
+  }
 });
 
 test('event sources take no fewer than two workers', () => {
@@ -76,7 +96,14 @@ test('the lanes share one quota', () => {
   );
   refuses(
     { slicesShare: 75 },
-    "publishRate, messageRate, sendMessageRate: the lanes leave 500 of accountRate, got 1000 together: lower them, or a lane's share",
+    'connectRate, publishRate, messageRate, sendMessageRate: the lanes leave 500 of accountRate, all routes may take 800 ' +
+      "(2 connectRate + publishRate + 6 messageRate + sendMessageRate): lower them, or a lane's share",
+  );
+  readSettings({ publishRate: 400 });
+  refuses(
+    { publishRate: 400, publisherAuth: 'iam', corsOrigins: '*' },
+    'connectRate, publishRate, messageRate, sendMessageRate: the lanes leave 1000 of accountRate, all routes may take 1400 ' +
+      "(2 connectRate + 2 publishRate + 6 messageRate + sendMessageRate): lower them, or a lane's share",
   );
   refuses(
     { accountBurst: 9, notificationsConcurrency: 4 },
@@ -128,6 +155,13 @@ test('what the functions would refuse is refused here', () => {
     { corsOrigins: 'https://shop.example,shop.example' },
     'corsOrigins: expected * or origins such as https://shop.example, separated by commas, got "shop.example"',
   );
+  for (const origin of ['https://shop.example:443', 'http://shop.example:80', 'https://shop.example:080', 'https://[0::1]']) {
+    refuses(
+      { corsOrigins: `https://other.example, ${origin}` },
+      `corsOrigins: expected * or origins such as https://shop.example, separated by commas, got " ${origin}"`,
+    );
+  }
+  readSettings({ corsOrigins: 'http://localhost:8080, https://[::1]:8443,http://shop.example:443' });
   refuses({ sendMessagePerMinute: '60001' }, 'sendMessagePerMinute: expected at most 60000, got 60001');
   refuses(
     { alarmEmail: 'ops@shop.example', alarmTopicArn: 'arn:aws:sns:eu-central-1:111122223333:alarms' },
