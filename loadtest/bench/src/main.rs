@@ -1,17 +1,23 @@
 //! `fanout-bench`: what the pipeline costs, measured against what one would use
-//! instead.
+//! instead, and against what bounds it.
 //!
-//! `cargo run --release -p fanout-bench -- peers`
+//! `cargo run --release -p fanout-bench -- peers`, or `floor`
 
+mod broadcast;
 mod client;
 mod complaints;
 mod figures;
+mod floor;
+mod goal;
+mod harness;
 mod interrupt;
+mod machine;
 mod micros;
 mod peers;
 mod process;
 mod spread;
 mod stack;
+mod tasks;
 
 use clap::{Parser, Subcommand};
 
@@ -26,6 +32,8 @@ struct Cli {
 enum Command {
     /// Compares the pipeline with the handlers that one would write instead.
     Peers(peers::Options),
+    /// Measures how far above the account's quota large broadcasts are.
+    Floor(floor::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -35,6 +43,7 @@ fn main() -> anyhow::Result<()> {
         .build()?;
     match command {
         Command::Peers(options) => runtime.block_on(peers::compare(&options)),
+        Command::Floor(options) => runtime.block_on(floor::compare(&options)),
     }
 }
 
