@@ -1,7 +1,7 @@
 //! `fanout-bench`: what the pipeline costs, measured against what one would use
 //! instead, and against what bounds it.
 //!
-//! `cargo run --release -p fanout-bench -- peers`, or `floor`
+//! `cargo run --release -p fanout-bench -- peers`, or `floor`, `scale`
 
 mod broadcast;
 mod client;
@@ -15,6 +15,7 @@ mod machine;
 mod micros;
 mod peers;
 mod process;
+mod scale;
 mod spread;
 mod stack;
 mod tasks;
@@ -34,6 +35,8 @@ enum Command {
     Peers(peers::Options),
     /// Measures how far above the account's quota large broadcasts are.
     Floor(floor::Options),
+    /// Measures what a delivery costs as the audience grows.
+    Scale(scale::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     match command {
         Command::Peers(options) => runtime.block_on(peers::compare(&options)),
         Command::Floor(options) => runtime.block_on(floor::compare(&options)),
+        Command::Scale(options) => runtime.block_on(scale::compare(&options)),
     }
 }
 
