@@ -36,6 +36,11 @@ impl Unit {
         name: "",
         is_whole: false,
     };
+    pub(crate) const MILLIS: Self = Self {
+        scale: 1e-3,
+        name: " ms",
+        is_whole: false,
+    };
     pub(crate) const MEBIBYTES: Self = Self {
         scale: 1_048_576.0,
         name: " MiB",

@@ -1,7 +1,7 @@
 //! `fanout-bench`: what the pipeline costs, measured against what one would use
 //! instead, and against what bounds it.
 //!
-//! `cargo run --release -p fanout-bench -- peers`, or `floor`, `scale`
+//! `cargo run --release -p fanout-bench -- peers`, or `floor`, `scale`, `small`
 
 mod broadcast;
 mod client;
@@ -10,12 +10,14 @@ mod figures;
 mod floor;
 mod goal;
 mod harness;
+mod hollow;
 mod interrupt;
 mod machine;
 mod micros;
 mod peers;
 mod process;
 mod scale;
+mod small;
 mod spread;
 mod stack;
 mod tasks;
@@ -37,6 +39,11 @@ enum Command {
     Floor(floor::Options),
     /// Measures what a delivery costs as the audience grows.
     Scale(scale::Options),
+    /// Measures small notifications beside empty functions on the same hops.
+    Small(small::Options),
+    /// Is one of the empty functions, which a local stack runs.
+    #[command(hide = true)]
+    Hollow(hollow::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -48,6 +55,8 @@ fn main() -> anyhow::Result<()> {
         Command::Peers(options) => runtime.block_on(peers::compare(&options)),
         Command::Floor(options) => runtime.block_on(floor::compare(&options)),
         Command::Scale(options) => runtime.block_on(scale::compare(&options)),
+        Command::Small(options) => runtime.block_on(small::compare(&options)),
+        Command::Hollow(options) => runtime.block_on(hollow::run(&options)),
     }
 }
 
