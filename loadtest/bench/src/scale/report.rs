@@ -62,19 +62,17 @@ const FIGURES: [(&str, &str, Figure); 7] = [
     ("CPU of the workers", " µs", |run| {
         run.workers_cpu.as_secs_f64() * 1e6
     }),
-    ("of publish", " µs", |run| {
+    ("CPU of publish", " µs", |run| {
         run.publish_cpu.as_secs_f64() * 1e6
     }),
-    ("of the stack", " µs", |run| {
+    ("CPU of the stack", " µs", |run| {
         run.stack_cpu.as_secs_f64() * 1e6
     }),
-    ("requests to @connections", "", |run| {
-        real(run.effort.pushes)
-    }),
-    ("to DynamoDB, of 1,000", "", |run| {
+    ("@connections requests", "", |run| real(run.effort.pushes)),
+    ("DynamoDB requests of 1,000", "", |run| {
         real(run.dynamodb.sum()) * 1e3
     }),
-    ("to SQS, of 1,000", "", |run| real(run.sqs.sum()) * 1e3),
+    ("SQS requests of 1,000", "", |run| real(run.sqs.sum()) * 1e3),
 ];
 
 impl Report {

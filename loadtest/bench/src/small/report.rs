@@ -108,14 +108,15 @@ impl Row {
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let rounds = match self.rounds.len() {
+            1 => "one round".to_owned(),
+            several => format!("{several} rounds"),
+        };
         writeln!(
             f,
-            "### One order to {} sockets, {} orders at {}/s, {} rounds\n\n\
+            "### One order to {} sockets, {} orders at {}/s, {rounds}\n\n\
              | | median | p99 |\n|---|---:|---:|",
-            self.subscribers,
-            self.orders,
-            self.per_second,
-            self.rounds.len()
+            self.subscribers, self.orders, self.per_second,
         )?;
         let columns = [self.median, self.p99].map(Row::cells);
         let [[real, hollow, ratio], [real_p99, hollow_p99, ratio_p99]] = columns;
