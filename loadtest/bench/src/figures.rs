@@ -26,6 +26,26 @@ impl Unit {
         name: " µs",
         is_whole: false,
     };
+    pub(crate) const PERCENT: Self = Self {
+        scale: 0.01,
+        name: " %",
+        is_whole: false,
+    };
+    pub(crate) const RATIO: Self = Self {
+        scale: 1.0,
+        name: "",
+        is_whole: false,
+    };
+    pub(crate) const MILLIS: Self = Self {
+        scale: 1e-3,
+        name: " ms",
+        is_whole: false,
+    };
+    pub(crate) const MEBIBYTES: Self = Self {
+        scale: 1_048_576.0,
+        name: " MiB",
+        is_whole: false,
+    };
     pub(crate) const MEGABYTES: Self = Self {
         scale: 1e6,
         name: " MB",

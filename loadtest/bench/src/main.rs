@@ -1,18 +1,28 @@
-//! `fanout-bench`: what the parts of the pipeline cost, measured against what
-//! they are made of, and against what one would write instead.
+//! `fanout-bench`: what the pipeline and its parts cost, measured against what
+//! they are made of, what one would write instead, and what bounds them.
 //!
-//! `cargo run --release -p fanout-bench -- push`, or `peers`.
+//! `cargo run --release -p fanout-bench -- push`, or `peers`, `floor`, `scale`,
+//! `small`.
 
+mod broadcast;
 mod client;
 mod complaints;
 mod figures;
+mod floor;
+mod goal;
+mod harness;
+mod hollow;
 mod interrupt;
+mod machine;
 mod micros;
 mod peers;
 mod process;
 mod push;
+mod scale;
+mod small;
 mod spread;
 mod stack;
+mod tasks;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +46,15 @@ enum Command {
     /// Pushes, and says what that took.
     #[command(hide = true)]
     PushClient(push::client::Options),
+    /// Measures how far above the account's quota large broadcasts are.
+    Floor(floor::Options),
+    /// Measures what a delivery costs as the audience grows.
+    Scale(scale::Options),
+    /// Measures small notifications beside empty functions on the same hops.
+    Small(small::Options),
+    /// Is one of the empty functions, which a local stack runs.
+    #[command(hide = true)]
+    Hollow(hollow::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -48,6 +67,10 @@ fn main() -> anyhow::Result<()> {
         Command::Push(options) => runtime.block_on(push::compare(&options)),
         Command::PushSink(options) => runtime.block_on(push::sink::serve(&options)),
         Command::PushClient(options) => runtime.block_on(push::client::run(&options)),
+        Command::Floor(options) => runtime.block_on(floor::compare(&options)),
+        Command::Scale(options) => runtime.block_on(scale::compare(&options)),
+        Command::Small(options) => runtime.block_on(small::compare(&options)),
+        Command::Hollow(options) => runtime.block_on(hollow::run(&options)),
     }
 }
 

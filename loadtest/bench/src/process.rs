@@ -11,8 +11,9 @@ use crate::micros::as_micros;
 /// The processor time and the memory of some processes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Usage {
-    /// User and system time of all threads, those that have ended included; in
-    /// steps of the kernel's clock tick, 10 ms mostly.
+    /// User and system time of all threads. It is known to the nanosecond; only
+    /// what threads that have ended took is known in steps of the kernel's clock
+    /// tick, 10 ms mostly.
     #[serde(rename = "cpu_us", serialize_with = "as_micros")]
     pub(crate) cpu: Duration,
     /// The most memory that was resident, in bytes; of several processes the
@@ -36,6 +37,12 @@ impl Reading {
         self.0.len()
     }
 
+    /// The most memory that any one of them ever had resident, in bytes.
+    pub(crate) fn largest_peak_bytes(&self) -> u64 {
+        let peaks = self.0.values().map(|usage| usage.peak_bytes);
+        peaks.max().unwrap_or_default()
+    }
+
     /// What was used since an earlier reading; all of it by processes that it
     /// does not have.
     pub(crate) fn since(&self, earlier: &Self) -> Usage {
@@ -56,9 +63,12 @@ pub(crate) fn load_average() -> Option<f64> {
     averages.split(' ').next()?.parse().ok()
 }
 
-/// The functions of a local stack that a notification passes through: `publish`
-/// and every worker.
-pub(crate) fn functions_of(stack: u32) -> Vec<u32> {
+/// The functions of a local stack that a notification passes through.
+pub(crate) const ON_THE_PATH: [&str; 2] = ["publish", "worker"];
+
+/// The processes of some of a local stack's functions. A worker of either lane
+/// is called `worker`.
+pub(crate) fn functions_of(stack: u32, names: &[&str]) -> Vec<u32> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|pid: &u32| {
@@ -66,14 +76,20 @@ pub(crate) fn functions_of(stack: u32) -> Vec<u32> {
         let (Some(stat), Some(command)) = (read("stat"), read("cmdline")) else {
             return false;
         };
-        parent_in(&stat) == Some(stack) && is_on_the_path(&command)
+        parent_in(&stat) == Some(stack) && is_function(&command, names)
     })
     .collect()
 }
 
-fn is_on_the_path(command: &str) -> bool {
+/// The memory of a process that is resident now, in bytes.
+pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    bytes_in(&status, "VmRSS:")
+}
+
+fn is_function(command: &str, names: &[&str]) -> bool {
     let command = command.trim_end_matches('\0');
-    ["publish", "worker"]
+    names
         .iter()
         .any(|name| command.ends_with(&format!("\0function\0{name}")))
 }
@@ -82,10 +98,24 @@ fn usage(pid: u32) -> Option<Usage> {
     let read = |file: &str| fs::read_to_string(format!("/proc/{pid}/{file}")).ok();
     let ticks_per_second = rustix::param::clock_ticks_per_second();
     let ticks = ticks_in(&read("stat")?)?;
+    let of_ticks = Duration::from_micros(ticks * 1_000_000 / ticks_per_second.max(1));
     Some(Usage {
-        cpu: Duration::from_micros(ticks * 1_000_000 / ticks_per_second.max(1)),
-        peak_bytes: peak_in(&read("status")?)?,
+        cpu: of_ticks.max(of_threads(pid)),
+        peak_bytes: bytes_in(&read("status")?, "VmHWM:")?,
     })
+}
+
+/// What the threads that run have taken: the first field of each one's
+/// `schedstat` (<https://docs.kernel.org/scheduler/sched-stats.html>). None where
+/// the kernel does not count it.
+fn of_threads(pid: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let nanoseconds = threads.filter_map(|thread| {
+        let counted = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        counted.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanoseconds.sum())
 }
 
 /// The fields of `stat` after the command's name, which may hold anything: from
@@ -107,11 +137,9 @@ fn ticks_in(stat: &str) -> Option<u64> {
     Some(user + system)
 }
 
-fn peak_in(status: &str) -> Option<u64> {
-    let peak = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = peak.trim().strip_suffix("kB")?.trim().parse().ok()?;
+fn bytes_in(status: &str, field: &str) -> Option<u64> {
+    let value = status.lines().find_map(|line| line.strip_prefix(field))?;
+    let kib: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1_024)
 }
 
@@ -130,18 +158,32 @@ mod tests {
     }
 
     #[test]
-    fn the_peak_is_in_bytes() {
+    fn memory_is_in_bytes() {
         let status = "Name:\tnode\nVmPeak:\t  9999 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n";
-        assert_eq!(peak_in(status), Some(2_097_152));
-        assert_eq!(peak_in("Name:\tnode\n"), None);
+        assert_eq!(bytes_in(status, "VmHWM:"), Some(2_097_152));
+        assert_eq!(bytes_in(status, "VmRSS:"), Some(1_024));
+        assert_eq!(bytes_in("Name:\tnode\n", "VmHWM:"), None);
     }
 
     #[test]
     fn publish_and_the_workers_are_on_the_path() {
-        assert!(is_on_the_path("/x/fanout-local\0function\0worker\0"));
-        assert!(is_on_the_path("/x/fanout-local\0function\0publish\0"));
-        assert!(!is_on_the_path("/x/fanout-local\0function\0connect\0"));
-        assert!(!is_on_the_path("vi\0worker\0"));
+        assert!(is_function(
+            "/x/fanout-local\0function\0worker\0",
+            &ON_THE_PATH
+        ));
+        assert!(is_function(
+            "/x/fanout-local\0function\0publish\0",
+            &ON_THE_PATH
+        ));
+        assert!(!is_function(
+            "/x/fanout-local\0function\0connect\0",
+            &ON_THE_PATH
+        ));
+        assert!(!is_function("vi\0worker\0", &ON_THE_PATH));
+        assert!(!is_function(
+            "/x/fanout-local\0function\0publish\0",
+            &["worker"]
+        ));
     }
 
     #[test]
@@ -153,12 +195,15 @@ mod tests {
         let earlier = Reading(BTreeMap::from([(1, usage(100, 5)), (2, usage(7, 7))]));
         let later = Reading(BTreeMap::from([(1, usage(130, 6)), (3, usage(40, 8))]));
         assert_eq!(later.since(&earlier), usage(70, 14));
+        assert_eq!(later.largest_peak_bytes(), 8);
     }
 
     #[test]
     fn this_process_uses_memory() {
         let reading = Reading::of([std::process::id()]);
         assert_eq!(reading.processes(), 1);
-        assert!(reading.since(&Reading::default()).peak_bytes > 0);
+        let usage = reading.since(&Reading::default());
+        assert!(usage.peak_bytes > 0 && usage.cpu > Duration::ZERO);
+        assert!(resident_bytes(std::process::id()).unwrap() <= usage.peak_bytes);
     }
 }

@@ -23,8 +23,9 @@ use crate::complaints::Complaints;
 const CONNECTIONS: &str = "connections";
 const REGION: &str = "us-east-1";
 
-/// How long a stack may take to start, and to stop.
-const START_WITHIN: Duration = Duration::from_mins(2);
+/// How long a stack may take to start, with a row for each of very many simulated
+/// subscribers, and to stop.
+const START_WITHIN: Duration = Duration::from_mins(10);
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// A running stack, killed when it is dropped; its functions then end because
@@ -36,13 +37,16 @@ pub(crate) struct Stack {
     pid: u32,
     addresses: Addresses,
     client: Client,
+    complaints: Complaints,
 }
 
+/// Where a stack listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Addresses {
-    http: String,
-    ws: String,
-    dynamodb: String,
+pub(crate) struct Addresses {
+    pub(crate) http: String,
+    pub(crate) ws: String,
+    pub(crate) dynamodb: String,
+    pub(crate) sqs: String,
 }
 
 /// What the gateway took of one notification.
@@ -52,7 +56,9 @@ pub(crate) struct Taken {
     pub(crate) reached: u64,
     /// Pushes to connections that had it.
     pub(crate) duplicates: u64,
-    /// When the last one was reached, on the machine's monotonic clock.
+    /// When the first one was reached, on the machine's monotonic clock.
+    pub(crate) first_at: Option<Duration>,
+    /// When the last one was.
     pub(crate) last_at: Option<Duration>,
 }
 
@@ -62,11 +68,10 @@ impl Stack {
     /// # Errors
     /// It does not start.
     pub(crate) async fn start(executable: &Path, options: &[String]) -> anyhow::Result<Self> {
-        let mut complaints = Complaints::new()?;
+        let complaints = Complaints::new()?;
         let mut child = Command::new(executable)
             .args(["--http", "127.0.0.1:0", "--ws", "127.0.0.1:0"])
             .args(options)
-            .args(["--log", "error"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(complaints.stderr()?)
@@ -89,12 +94,23 @@ impl Stack {
             pid,
             addresses,
             client: Client::new(),
+            complaints,
         })
     }
 
     /// The process.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Where it listens.
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// What it and its functions have logged.
+    pub(crate) fn log(&self) -> String {
+        self.complaints.all()
     }
 
     /// The environment of a handler that is to use this stack: what Lambda would
@@ -128,6 +144,28 @@ impl Stack {
     pub(crate) async fn ledger(&self, id: &str) -> anyhow::Result<Value> {
         let url = format!("{}/notifications/{id}", self.addresses.http);
         self.client.get(&url).await?.success()
+    }
+
+    /// Cancels what was not pushed yet of a notification.
+    ///
+    /// # Errors
+    /// The stack does not answer.
+    pub(crate) async fn cancel(&self, id: &str) -> anyhow::Result<()> {
+        let url = format!("{}/notifications/{id}", self.addresses.http);
+        let deleting = self.client.send(Method::DELETE, &url, &[], String::new());
+        let answer = deleting.await?;
+        // It has ended already.
+        if answer.status != StatusCode::CONFLICT {
+            answer.success().context("cannot cancel a notification")?;
+        }
+        Ok(())
+    }
+
+    /// The notification that the gateway took the latest first push of.
+    pub(crate) async fn latest(&self) -> anyhow::Result<Option<String>> {
+        let document = self.client.get(&self.simulated()).await?.success()?;
+        let latest = document.pointer("/notifications/0/id");
+        Ok(latest.and_then(Value::as_str).map(str::to_owned))
     }
 
     /// Counts the connections that are open.
@@ -265,6 +303,7 @@ fn addresses_in(ready: &str) -> Option<Addresses> {
         http: address("http")?,
         ws: address("ws")?,
         dynamodb: address("dynamodb")?,
+        sqs: address("sqs")?,
     })
 }
 
@@ -277,6 +316,7 @@ fn taken_in(document: &Value) -> Option<Taken> {
     Some(Taken {
         reached: count("reached")?,
         duplicates: count("duplicates")?,
+        first_at: Some(first_at),
         last_at: Some(first_at + Duration::from_micros(offsets.max())),
     })
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use fanout_loadtest::machine::host::Host;
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
@@ -16,6 +15,7 @@ use super::peer::Peer;
 use super::pipeline;
 use super::report::{Report, Runs};
 use super::scenario::Scenario;
+use crate::broadcast::order;
 use crate::stack::{self, Stack};
 
 /// Everything that the runs need, and what they have shown.
@@ -59,7 +59,7 @@ impl Competition {
         Ok(Self {
             stack: match &options.stack {
                 Some(executable) => executable.clone(),
-                None => stack::build().await?,
+                None => stack::build("fanout-local").await?,
             },
             rounds: options.rounds(),
             runtimes,
@@ -167,9 +167,4 @@ impl Competition {
             self.measured,
         )
     }
-}
-
-/// What everybody is told of.
-fn order() -> Value {
-    json!({"bookId": 123, "title": "The Pragmatic Programmer", "quantity": 1})
 }

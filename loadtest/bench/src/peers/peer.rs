@@ -39,7 +39,7 @@ impl Peer {
     /// It does not.
     pub(crate) async fn start(mut command: Command) -> anyhow::Result<Self> {
         let starting = format!("cannot start {:?}", command.as_std());
-        let mut complaints = Complaints::new()?;
+        let complaints = Complaints::new()?;
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use super::measurement::{Ending, Measurement};
 use super::scenario::Scenario;
-use crate::process::{Reading, functions_of};
+use crate::process::{ON_THE_PATH, Reading, functions_of};
 use crate::stack::Stack;
 
 /// How often the ledger is asked whether that was all. Each time costs the
@@ -25,11 +25,11 @@ pub(crate) async fn measure(
     order: &Value,
 ) -> anyhow::Result<Measurement> {
     let living = stack.open().await?;
-    let before = Reading::of(functions_of(stack.pid()));
+    let before = Reading::of(functions_of(stack.pid(), &ON_THE_PATH));
     let started = monotonic_time();
     let id = stack.order(order).await?;
     let ending = settled(stack, &id, scenario.time_limit()).await?;
-    let after = Reading::of(functions_of(stack.pid()));
+    let after = Reading::of(functions_of(stack.pid(), &ON_THE_PATH));
     let taken = stack.taken(&id).await?;
     let rows = stack.rows().await?;
     Ok(Measurement {

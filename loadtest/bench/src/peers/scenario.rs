@@ -43,6 +43,7 @@ impl Scenario {
             // Its rows are as old as the stack: too young to be deleted
             // otherwise.
             ["--env", "HANDSHAKE_GRACE_MS=0"],
+            ["--log", "error"],
         ]
         .as_flattened()
         .iter()

@@ -1,4 +1,4 @@
-//! The local stack's executable.
+//! Executables of this repository.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -7,13 +7,13 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tokio::process::Command;
 
-/// Builds the stack, optimised, and returns its executable.
+/// Builds a package, optimised, and returns the executable of the same name.
 ///
 /// # Errors
 /// It cannot be built.
-pub(crate) async fn build() -> anyhow::Result<PathBuf> {
+pub(crate) async fn build(package: &str) -> anyhow::Result<PathBuf> {
     let output = Command::new("cargo")
-        .args(["build", "--release", "--package", "fanout-local"])
+        .args(["build", "--release", "--package", package])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
@@ -21,19 +21,19 @@ pub(crate) async fn build() -> anyhow::Result<PathBuf> {
         .output()
         .await
         .context("cannot run cargo")?;
-    anyhow::ensure!(output.status.success(), "fanout-local cannot be built");
+    anyhow::ensure!(output.status.success(), "{package} cannot be built");
     let messages = String::from_utf8_lossy(&output.stdout);
-    executable_in(&messages).context("cargo does not say where fanout-local is")
+    executable_in(&messages, package)
+        .with_context(|| format!("cargo does not say where {package} is"))
 }
 
 /// The executable that cargo's messages name.
-fn executable_in(messages: &str) -> Option<PathBuf> {
+fn executable_in(messages: &str, package: &str) -> Option<PathBuf> {
     let messages = messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut named = messages.filter(|message| {
-        message.pointer("/target/name").and_then(Value::as_str) == Some("fanout-local")
-    });
+    let mut named = messages
+        .filter(|message| message.pointer("/target/name").and_then(Value::as_str) == Some(package));
     named.find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
 }
 
@@ -47,8 +47,8 @@ mod tests {
 not JSON
 {"reason":"compiler-artifact","target":{"name":"fanout-local"},"executable":"/t/release/fanout-local"}
 {"reason":"build-finished","success":true}"#;
-        let found = executable_in(messages);
+        let found = executable_in(messages, "fanout-local");
         assert_eq!(found, Some(PathBuf::from("/t/release/fanout-local")));
-        assert_eq!(executable_in(""), None);
+        assert_eq!(executable_in("", "fanout-local"), None);
     }
 }

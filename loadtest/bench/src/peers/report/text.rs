@@ -17,7 +17,7 @@ connections open, to the last push that the gateway took; for the pipeline from 
 POST, its queues and the start of further workers included.
 - **CPU** and **peak memory** are those of the handler's process, and of all of the \
 pipeline's (publish and workers, their memory added up); the tables, queues and the \
-gateway are left out. CPU is counted in steps of 10 ms for each process.
+gateway are left out.
 - **×** is by the pipeline's figure.
 - The handlers use their SDKs as these come: in Node with kept-alive connections, at \
 most 50, whatever else is allowed; the Python one is given as many as it has threads. \

@@ -1,0 +1,130 @@
+//! What every measurement of whole stacks is asked for, and how it runs.
+
+use std::fmt::Display;
+use std::io::{Write as _, stdout};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::stack::{self, Stack};
+
+/// How it is measured.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Harness {
+    /// How often each run is repeated, in turn with the others
+    #[arg(long, value_name = "N", default_value_t = 3,
+        value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) rounds: u16,
+    /// The executable of the local stack [default: built with --release]
+    #[arg(long, value_name = "FILE")]
+    stack: Option<PathBuf>,
+    /// How the figures are written to stdout
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    output_format: OutputFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OutputFormat {
+    /// Markdown
+    Text,
+    /// One JSON object with every run
+    Json,
+}
+
+impl Harness {
+    /// The local stack's executable, built if none was given.
+    ///
+    /// # Errors
+    /// It cannot be built.
+    pub(crate) async fn stack(&self) -> anyhow::Result<PathBuf> {
+        match &self.stack {
+            Some(executable) => Ok(executable.clone()),
+            None => stack::build("fanout-local").await,
+        }
+    }
+
+    /// Writes the report to stdout.
+    ///
+    /// # Errors
+    /// Nobody reads it.
+    pub(crate) fn print(&self, report: &(impl Display + Serialize)) -> anyhow::Result<()> {
+        let written = match self.output_format {
+            OutputFormat::Text => report.to_string(),
+            OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(report)?),
+        };
+        stdout().write_all(written.as_bytes())?;
+        Ok(())
+    }
+}
+
+/// How the workers of a stack are set.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Workers {
+    /// Workers at once on slices of large audiences
+    #[arg(long, value_name = "N", default_value_t = 2,
+        value_parser = clap::value_parser!(u16).range(1..=16))]
+    slice_workers: u16,
+    /// Settings for the functions, as on AWS; may be repeated
+    #[arg(long = "env", value_name = "NAME=VALUE")]
+    variables: Vec<String>,
+}
+
+impl Workers {
+    /// The options of a stack with these workers.
+    pub(crate) fn stack_options(&self) -> Vec<String> {
+        let slice_workers = self.slice_workers.to_string();
+        let mut options = vec!["--slice-worker-concurrency".to_owned(), slice_workers];
+        // Long enough for a slice of a million.
+        options.extend(["--worker-timeout", "15m"].map(str::to_owned));
+        for variable in &self.variables {
+            options.extend(["--env".to_owned(), variable.clone()]);
+        }
+        options
+    }
+}
+
+/// Starts a stack, measures, and stops it; `None` if it was interrupted.
+///
+/// # Errors
+/// The stack does not start, or what the measurement fails with.
+pub(crate) async fn on_a_stack<T>(
+    executable: &Path,
+    options: &[String],
+    interrupt: &CancellationToken,
+    measure: impl AsyncFnOnce(&Stack) -> anyhow::Result<T>,
+) -> anyhow::Result<Option<T>> {
+    let starting = Stack::start(executable, options);
+    let stack = tokio::select! {
+        started = starting => started?,
+        () = interrupt.cancelled() => return Ok(None),
+    };
+    let measured = tokio::select! {
+        measured = measure(&stack) => measured.map(Some),
+        () = interrupt.cancelled() => Ok(None),
+    };
+    stack.stop().await;
+    measured
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        workers: Workers,
+    }
+
+    #[test]
+    fn workers_are_set_by_the_options_of_a_stack() {
+        let arguments = ["bench", "--slice-workers", "4", "--env", "MAX_IN_FLIGHT=64"];
+        let workers = Cli::try_parse_from(arguments).unwrap().workers;
+        let expected = "--slice-worker-concurrency 4 --worker-timeout 15m --env MAX_IN_FLIGHT=64";
+        assert_eq!(workers.stack_options().join(" "), expected);
+    }
+}

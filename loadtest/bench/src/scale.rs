@@ -1,0 +1,126 @@
+//! What a delivery costs as the audience grows, where no quota holds it up.
+
+mod measurement;
+mod report;
+mod tally;
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use self::measurement::Measurement;
+use self::report::Report;
+use self::tally::Tallies;
+use crate::figures::thousands;
+use crate::harness::{Harness, Workers, on_a_stack};
+use crate::machine::Machine;
+use crate::{interrupt, tasks};
+
+/// Which audiences are measured.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// How many simulated subscribers there are, one table row for each
+    #[arg(short = 'c', long, value_name = "N", value_delimiter = ',',
+        default_value = "1000,10000,100000,1000000",
+        value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    connections: Vec<u32>,
+    #[command(flatten)]
+    workers: Workers,
+    #[command(flatten)]
+    harness: Harness,
+}
+
+impl Options {
+    fn stack_options(&self, connections: u32, tallies: &Tallies) -> Vec<String> {
+        let mut options: Vec<String> = [
+            ["--simulated", &connections.to_string()],
+            ["--account-rate", "unlimited"],
+            ["--log", tasks::LOG],
+        ]
+        .as_flattened()
+        .iter()
+        .map(|option| (*option).to_owned())
+        .collect();
+        for variable in tallies.environment() {
+            options.extend(["--env".to_owned(), variable]);
+        }
+        options.extend(self.workers.stack_options());
+        options
+    }
+}
+
+/// Runs every broadcast and prints what a delivery costs; interrupted, what
+/// there is of it.
+///
+/// # Errors
+/// The stack cannot be built or started, or does not answer; somebody was not
+/// reached; or it was interrupted.
+pub(crate) async fn compare(options: &Options) -> anyhow::Result<()> {
+    interrupt::until_twice(async |interrupt| {
+        let machine = Machine::this();
+        let measured = measure_all(options, &interrupt).await?;
+        let report = Report::new(machine, measured);
+        options.harness.print(&report)?;
+        ensure!(!interrupt.is_cancelled(), "interrupted");
+        Ok(())
+    })
+    .await
+}
+
+async fn measure_all(
+    options: &Options,
+    interrupt: &CancellationToken,
+) -> anyhow::Result<Vec<(u32, Vec<Measurement>)>> {
+    let stack = options.harness.stack().await?;
+    let sizes = options.connections.iter();
+    let mut measured: Vec<_> = sizes.map(|size| (*size, Vec::new())).collect();
+    for round in 1..=options.harness.rounds {
+        for (connections, runs) in &mut measured {
+            let tallies = Tallies::start().await?;
+            let stack_options = options.stack_options(*connections, &tallies);
+            let running = on_a_stack(&stack, &stack_options, interrupt, async |stack| {
+                tallies.lead_to(stack.addresses())?;
+                measurement::measure(stack, &tallies, *connections).await
+            });
+            let subscribers = || format!("{} subscribers", thousands((*connections).into()));
+            let run = running.await.with_context(subscribers)?;
+            let Some(run) = run else {
+                return Ok(measured);
+            };
+            eprintln!(
+                "round {round} of {}, {}: {:.2} s",
+                options.harness.rounds,
+                subscribers(),
+                run.wall.as_secs_f64(),
+            );
+            runs.push(run);
+        }
+    }
+    Ok(measured)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    #[tokio::test]
+    async fn no_quota_holds_the_stack_up_and_what_it_asks_is_counted() {
+        let options = Cli::try_parse_from(["scale"]).unwrap().options;
+        assert_eq!(options.connections, [1_000, 10_000, 100_000, 1_000_000]);
+        let tallies = Tallies::start().await.unwrap();
+        let stack_options = options.stack_options(1_000, &tallies).join(" ");
+        assert!(stack_options.starts_with("--simulated 1000 --account-rate unlimited"));
+        for name in ["DYNAMODB", "SQS"] {
+            let variable = format!("--env AWS_ENDPOINT_URL_{name}=http://127.0.0.1:");
+            assert!(stack_options.contains(&variable), "{stack_options}");
+        }
+    }
+}

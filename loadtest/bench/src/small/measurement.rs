@@ -1,0 +1,267 @@
+//! Orders of two stacks in turn.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use fanout_loadtest::machine::monotonic_time;
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::Options;
+use super::subscribers::{Arrival, Subscribers};
+use crate::figures::significant;
+use crate::stack::Stack;
+
+/// How long the last orders may take to arrive.
+const ARRIVE_WITHIN: Duration = Duration::from_secs(30);
+
+/// One round.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Measurement {
+    pub(crate) real: Latency,
+    pub(crate) hollow: Latency,
+}
+
+/// From the POST to the frame, of every frame.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) frames: usize,
+    pub(crate) median_seconds: f64,
+    pub(crate) p99_seconds: f64,
+}
+
+/// Orders in turn until both have had all of theirs.
+///
+/// # Errors
+/// A stack does not answer, or a frame does not arrive.
+pub(super) async fn measure(
+    options: &Options,
+    real: &Stack,
+    hollow: &Stack,
+) -> anyhow::Result<Measurement> {
+    let count = options.subscribers;
+    let mut real = Side::open(real, count, order)
+        .await
+        .context("real functions")?;
+    let mut hollow = Side::open(hollow, count, addressed)
+        .await
+        .context("empty functions")?;
+    let orders = options.warm_up + options.orders;
+    let (started, period) = (Instant::now(), options.period());
+    // A book has a number from 1.
+    for number in 1..=orders {
+        let at = started + period * number;
+        // Who is first changes, so that nobody always follows the same one.
+        let (first, second) = if number.is_multiple_of(2) {
+            (&mut real, &mut hollow)
+        } else {
+            (&mut hollow, &mut real)
+        };
+        first.receive_until(at).await?;
+        first.order(number);
+        second.receive_until(at + period / 2).await?;
+        second.order(number);
+    }
+    Ok(Measurement {
+        real: real.ends(options).await.context("real functions")?,
+        hollow: hollow.ends(options).await.context("empty functions")?,
+    })
+}
+
+/// One of the two stacks.
+struct Side {
+    url: String,
+    /// What is posted.
+    body: Body,
+    client: crate::client::Client,
+    subscribers: Subscribers,
+    posts: JoinSet<anyhow::Result<(u32, Duration)>>,
+    posted: BTreeMap<u32, Duration>,
+    arrived: Vec<Arrival>,
+}
+
+impl Side {
+    async fn open(stack: &Stack, count: u16, body: Body) -> anyhow::Result<Self> {
+        let addresses = stack.addresses();
+        Ok(Self {
+            url: format!("{}/orders", addresses.http),
+            body,
+            client: crate::client::Client::new(),
+            subscribers: Subscribers::open(&addresses.ws, count).await?,
+            posts: JoinSet::new(),
+            posted: BTreeMap::new(),
+            arrived: Vec::new(),
+        })
+    }
+
+    /// Posts one order, however many of the earlier ones are under way.
+    fn order(&mut self, number: u32) {
+        let body = (self.body)(number, &self.subscribers.connection_ids).to_string();
+        let (client, url) = (self.client.clone(), self.url.clone());
+        self.posts.spawn(async move {
+            let headers = [("content-type", "application/json")];
+            let posted_at = monotonic_time();
+            let posting = client.send(http::Method::POST, &url, &headers, body);
+            posting.await?.success().context("POST /orders")?;
+            Ok((number, posted_at))
+        });
+    }
+
+    /// Takes in what arrives until `at`.
+    async fn receive_until(&mut self, at: Instant) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                arrival = self.subscribers.arrivals.recv() => {
+                    self.arrived.push(arrival.context("all sockets were closed")?);
+                }
+                Some(posted) = self.posts.join_next() => {
+                    let (number, posted_at) = posted??;
+                    self.posted.insert(number, posted_at);
+                }
+                () = sleep_until(at) => return Ok(()),
+            }
+        }
+    }
+
+    /// Waits for what is under way.
+    async fn ends(mut self, options: &Options) -> anyhow::Result<Latency> {
+        let give_up_at = Instant::now() + ARRIVE_WITHIN;
+        let orders = usize::try_from(options.warm_up + options.orders)?;
+        let frames = orders * usize::from(options.subscribers);
+        while self.arrived.len() < frames || self.posted.len() < orders {
+            ensure!(
+                Instant::now() < give_up_at,
+                "{} of {frames} frames arrived",
+                self.arrived.len()
+            );
+            let next = Instant::now() + options.period();
+            // Until the next look, or as long as anything arrives.
+            let _elapsed = timeout_at(next + options.period(), self.receive_until(next)).await;
+        }
+        let latencies = latencies(&self.posted, &self.arrived, options.warm_up);
+        Latency::of(latencies).context("no frame arrived")
+    }
+}
+
+/// A body, by the number of the order and who is there.
+type Body = fn(u32, &[String]) -> Value;
+
+/// What the real functions are told, who look themselves who is there.
+fn order(number: u32, _: &[String]) -> Value {
+    json!({"bookId": number, "title": "The Pragmatic Programmer", "quantity": 1})
+}
+
+/// What the empty functions are told, who push it to the connections that it
+/// names.
+fn addressed(number: u32, connection_ids: &[String]) -> Value {
+    json!({
+        "bookId": number,
+        "title": "The Pragmatic Programmer",
+        "quantity": 1,
+        "connectionIds": connection_ids,
+    })
+}
+
+/// From the POST to each frame, of the orders after the first few.
+fn latencies(posted: &BTreeMap<u32, Duration>, arrived: &[Arrival], skipped: u32) -> Vec<Duration> {
+    let measured = arrived.iter().filter(|arrival| arrival.order > skipped);
+    let latencies = measured.filter_map(|arrival| {
+        let posted_at = posted.get(&arrival.order)?;
+        Some(arrival.at.saturating_sub(*posted_at))
+    });
+    latencies.collect()
+}
+
+impl Latency {
+    /// Of all frames; `None` if there are none.
+    fn of(mut latencies: Vec<Duration>) -> Option<Self> {
+        latencies.sort_unstable();
+        // The smallest that so many of a hundred do not exceed.
+        let percentile = |percent: usize| {
+            let place = (latencies.len() * percent).div_ceil(100);
+            let latency = latencies.get(place.checked_sub(1)?)?;
+            Some(latency.as_secs_f64())
+        };
+        Some(Self {
+            frames: latencies.len(),
+            median_seconds: percentile(50)?,
+            p99_seconds: percentile(99)?,
+        })
+    }
+}
+
+impl Measurement {
+    /// The median by that of the empty functions, and the same of the 99th
+    /// percentile.
+    pub(super) fn ratios(&self) -> (f64, f64) {
+        (
+            self.real.median_seconds / self.hollow.median_seconds,
+            self.real.p99_seconds / self.hollow.p99_seconds,
+        )
+    }
+}
+
+impl Display for Measurement {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let millis = |seconds: f64| significant(seconds * 1e3);
+        let (median, p99) = self.ratios();
+        write!(
+            f,
+            "median {} ms by {} ms (× {}), p99 {} ms by {} ms (× {})",
+            millis(self.real.median_seconds),
+            millis(self.hollow.median_seconds),
+            significant(median),
+            millis(self.real.p99_seconds),
+            millis(self.hollow.p99_seconds),
+            significant(p99),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn millis(millis: impl IntoIterator<Item = u64>) -> Vec<Duration> {
+        millis.into_iter().map(Duration::from_millis).collect()
+    }
+
+    #[test]
+    fn the_first_orders_and_unanswered_ones_are_left_out() {
+        let at = Duration::from_millis;
+        let posted = BTreeMap::from([(1, at(100)), (2, at(200)), (3, at(300))]);
+        let arrival = |order, millis| Arrival {
+            order,
+            at: at(millis),
+        };
+        let arrived = [
+            arrival(1, 150),
+            arrival(3, 309),
+            arrival(2, 204),
+            arrival(7, 900),
+        ];
+        assert_eq!(latencies(&posted, &arrived, 1), millis([9, 4]));
+    }
+
+    #[test]
+    fn percentiles_are_values_that_occurred() {
+        let latency = Latency::of(millis((1..=200).rev())).unwrap();
+        assert_eq!(latency.frames, 200);
+        assert!((latency.median_seconds - 0.1).abs() < 1e-9);
+        assert!((latency.p99_seconds - 0.198).abs() < 1e-9);
+        assert_eq!(Latency::of(Vec::new()), None);
+    }
+
+    #[test]
+    fn only_empty_functions_are_told_who_is_there() {
+        let ids = ["a".to_owned()];
+        let (order, mut addressed) = (order(7, &ids), addressed(7, &ids));
+        assert_eq!(order["bookId"], 7);
+        let named = addressed.as_object_mut().unwrap().remove("connectionIds");
+        assert_eq!((addressed, named), (order, Some(json!(["a"]))));
+    }
+}

@@ -1,0 +1,198 @@
+//! How much of a small notification's time is the functions' own.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+
+use super::Options;
+use super::measurement::{Latency, Measurement};
+use crate::figures::{Unit, optional};
+use crate::goal::Goal;
+use crate::machine::Machine;
+use crate::spread::Spread;
+
+/// How much longer than with empty functions it may take.
+const TIMES_EMPTY: f64 = 1.5;
+
+const LEGEND: &str = "\
+From the POST to the frame at each socket. Two stacks run at once on this machine, one \
+with the functions and one with empty ones, which take the same hops by the same \
+clients on the same runtime: API Gateway, `publish`, SQS, `worker`, `@connections`, \
+socket. The empty ones read and write no table. Orders alternate between the two, at \
+fixed times, however long the earlier ones take. Medians of the rounds, with the lowest \
+and the highest in brackets; **×** is each round's own ratio.
+";
+
+const UNOPTIMISED: &str = "\
+The empty functions were built without optimisation (no `--release`): compare them \
+with a stack that was built so too.";
+
+/// Every round. As text it is Markdown.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    #[serde(flatten)]
+    machine: Machine,
+    subscribers: u16,
+    orders: u32,
+    per_second: u32,
+    /// Whether the empty functions are.
+    is_optimised: bool,
+    rounds: Vec<Measurement>,
+    median: Option<Row>,
+    p99: Option<Row>,
+    goals: Vec<Goal>,
+}
+
+/// One percentile, in seconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Row {
+    real: Spread,
+    hollow: Spread,
+    ratio: Spread,
+}
+
+impl Report {
+    /// Sums up the rounds.
+    pub(super) fn new(machine: Machine, options: &Options, rounds: Vec<Measurement>) -> Self {
+        let median = Row::of(
+            &rounds,
+            |latency| latency.median_seconds,
+            |(median, _)| median,
+        );
+        let p99 = Row::of(&rounds, |latency| latency.p99_seconds, |(_, p99)| p99);
+        let goals = [("median", median), ("99th percentile", p99)];
+        let goals = goals.into_iter().filter_map(|(what, row)| {
+            Some(Goal {
+                what: format!("{what} by that of empty functions"),
+                at_most: TIMES_EMPTY,
+                measured: row?.ratio.median,
+            })
+        });
+        Self {
+            machine,
+            subscribers: options.subscribers,
+            orders: options.orders,
+            per_second: options.rate.get(),
+            is_optimised: !cfg!(debug_assertions),
+            median,
+            p99,
+            goals: goals.collect(),
+            rounds,
+        }
+    }
+}
+
+impl Row {
+    fn of(
+        rounds: &[Measurement],
+        figure: fn(&Latency) -> f64,
+        ratio: fn((f64, f64)) -> f64,
+    ) -> Option<Self> {
+        Some(Self {
+            real: Spread::of(rounds.iter().map(|round| figure(&round.real)))?,
+            hollow: Spread::of(rounds.iter().map(|round| figure(&round.hollow)))?,
+            ratio: Spread::of(rounds.iter().map(|round| ratio(round.ratios())))?,
+        })
+    }
+}
+
+impl Row {
+    /// What was with these functions, with empty ones, and the ratio.
+    fn cells(row: Option<Self>) -> [String; 3] {
+        let figures = row.map(|row| [row.real, row.hollow, row.ratio]);
+        let units = [Unit::MILLIS, Unit::MILLIS, Unit::RATIO];
+        let mut figures = figures.into_iter().flatten();
+        units.map(|unit| optional(figures.next().as_ref(), &unit))
+    }
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let rounds = match self.rounds.len() {
+            1 => "one round".to_owned(),
+            several => format!("{several} rounds"),
+        };
+        writeln!(
+            f,
+            "### One order to {} sockets, {} orders at {}/s, {rounds}\n\n\
+             | | median | p99 |\n|---|---:|---:|",
+            self.subscribers, self.orders, self.per_second,
+        )?;
+        let columns = [self.median, self.p99].map(Row::cells);
+        let [[real, hollow, ratio], [real_p99, hollow_p99, ratio_p99]] = columns;
+        writeln!(f, "| these functions | {real} | {real_p99} |")?;
+        writeln!(f, "| empty functions | {hollow} | {hollow_p99} |")?;
+        writeln!(f, "| × | {ratio} | {ratio_p99} |")?;
+        if !self.is_optimised {
+            writeln!(f, "\n{UNOPTIMISED}")?;
+        }
+        writeln!(f, "\nGoals:\n")?;
+        for goal in &self.goals {
+            writeln!(f, "{goal}")?;
+        }
+        writeln!(f, "\n{LEGEND}\n{}", self.machine)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn round(real_millis: [u32; 2], hollow_millis: [u32; 2]) -> Measurement {
+        let latency = |[median, p99]: [u32; 2]| Latency {
+            frames: 2_500,
+            median_seconds: f64::from(median) / 1e3,
+            p99_seconds: f64::from(p99) / 1e3,
+        };
+        Measurement {
+            real: latency(real_millis),
+            hollow: latency(hollow_millis),
+        }
+    }
+
+    fn report(rounds: Vec<Measurement>) -> Report {
+        let options = Cli::try_parse_from(["small"]).unwrap().options;
+        Report {
+            is_optimised: true,
+            ..Report::new(Machine::default(), &options, rounds)
+        }
+    }
+
+    #[test]
+    fn ratios_are_each_rounds_own() {
+        let rounds = vec![
+            round([12, 30], [10, 20]),
+            round([40, 90], [20, 30]),
+            round([13, 36], [10, 20]),
+        ];
+        let report = report(rounds);
+        assert!((report.goals[0].measured - 1.3).abs() < 1e-9);
+        assert!((report.goals[1].measured - 1.8).abs() < 1e-9);
+        let met: Vec<_> = report.goals.iter().map(Goal::is_met).collect();
+        assert_eq!(met, [true, false]);
+        insta::assert_snapshot!(report);
+    }
+
+    #[test]
+    fn without_a_round_there_is_no_goal() {
+        let report = report(Vec::new());
+        assert!(report.goals.is_empty());
+        assert!(report.to_string().contains("| × | – | – |"));
+    }
+
+    #[test]
+    fn functions_that_are_slower_than_they_would_be_are_told() {
+        let mut report = report(Vec::new());
+        assert!(!report.to_string().contains(UNOPTIMISED));
+        report.is_optimised = false;
+        assert!(report.to_string().contains(UNOPTIMISED));
+    }
+}
