@@ -10,13 +10,14 @@ use fanout_core::ledger::{Begun, PartState, Progress};
 use fanout_core::notification::NotificationId;
 use fanout_core::push::PushOutcome;
 use fanout_core::task::{Part, Task, Tries, Work};
+use fanout_core::worker::last_word;
 use tokio::time::Instant;
 
 use crate::audit::audit;
 use crate::invariants::Invariant;
 use crate::look_ups::LookUps;
 use crate::script::Shape;
-use crate::world::{CHECKPOINT_EVERY, MAX_FAILED, MAX_THROTTLED};
+use crate::world::{CHECKPOINT_EVERY, MARGIN, MAX_FAILED, MAX_THROTTLED};
 
 /// A promise that a delivery broke, and how.
 pub(crate) struct Broken(pub(crate) Invariant, pub(crate) String);
@@ -240,8 +241,13 @@ impl Delivery {
         }
     }
 
-    pub(crate) fn forget_ended(&mut self, has_failed: bool) {
-        self.hindrances.remove(&Hindrance::UnfinishedForget);
+    pub(crate) fn forget_ended(&mut self, has_failed: bool, now: Instant) {
+        // At the very end of the run there is no time to forget those who were
+        // found gone meanwhile.
+        let end_by = self.stop_at + MARGIN - last_word(MARGIN);
+        if now + TICK < end_by {
+            self.hindrances.remove(&Hindrance::UnfinishedForget);
+        }
         if has_failed {
             self.hindrances.insert(Hindrance::FailedForget);
         }

@@ -206,7 +206,7 @@ impl Forget for Client {
         let forgotten = self.call(Port::Forget, forget).await;
         self.state()
             .witness
-            .forget_ended(delivery, forgotten.is_err());
+            .forget_ended(delivery, forgotten.is_err(), Instant::now());
         forgotten.map_err(|_| error("delete gone connections"))
     }
 }

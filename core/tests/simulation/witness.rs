@@ -250,8 +250,8 @@ impl Witness {
         self.note(of, result);
     }
 
-    pub(crate) fn forget_ended(&mut self, of: DeliveryId, has_failed: bool) {
-        self.deliveries[of.0].forget_ended(has_failed);
+    pub(crate) fn forget_ended(&mut self, of: DeliveryId, has_failed: bool, now: Instant) {
+        self.deliveries[of.0].forget_ended(has_failed, now);
     }
 
     pub(crate) fn forgotten(&mut self, connection: ConnectionId) {
