@@ -49,11 +49,13 @@ async fn nothing_is_lost_though_workers_are_killed_three_times() {
     }
     let ledger = stack.settled(&location).await;
     let live = SOCKETS - VANISHED;
-    let counts = ["state", "targeted", "accepted", "gone"].map(|name| ledger[name].clone());
-    assert_eq!(
-        counts,
-        [json!("done"), json!(SOCKETS), json!(live), json!(VANISHED)]
-    );
+    let counts = ["state", "accepted"].map(|name| ledger[name].clone());
+    assert_eq!(counts, [json!("done"), json!(live)]);
+    let [targeted, gone] = ["targeted", "gone"].map(|name| ledger[name].as_u64().unwrap());
+    // A worker that is killed after it deleted a row, and before it wrote that
+    // down, leaves nobody whom the next one could count.
+    assert!(gone <= VANISHED as u64, "{ledger}");
+    assert_eq!(targeted, live as u64 + gone, "{ledger}");
     assert_eq!(stack.dead_letters().await, 0);
 
     let mut arrived = 0;
