@@ -22,6 +22,7 @@ pub mod exit;
 pub mod frame;
 pub mod hlog;
 pub mod identity;
+pub mod interrupt;
 pub mod latency;
 pub mod limits;
 pub mod machine;

@@ -13,13 +13,13 @@ use fanout_loadtest::{
     causes::with_causes,
     cli::{Cli, Command, RunArgs, one_line},
     exit::{Outcome, refused, usage},
+    interrupt::interrupted_twice,
     merge::MergeArgs,
     report::Report,
     reporting::ReportingArgs,
     run::{RunError, run},
     settings::Settings,
 };
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
@@ -104,26 +104,5 @@ fn exit_code_of(error: &RunError) -> ExitCode {
         RunError::Reach { source, .. } if source.is_refusal() => refused(),
         RunError::Reach { .. } => Outcome::Unreachable.exit_code(),
         RunError::Publish { .. } | RunError::Simulated { .. } => refused(),
-    }
-}
-
-/// Cancels at the first SIGINT or SIGTERM and returns at the second.
-async fn interrupted_twice(interrupt: &CancellationToken) {
-    let signals = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    );
-    let (Ok(mut int), Ok(mut term)) = signals else {
-        return std::future::pending().await;
-    };
-    for _ in 0..2 {
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-        }
-        if interrupt.is_cancelled() {
-            return;
-        }
-        interrupt.cancel();
     }
 }
