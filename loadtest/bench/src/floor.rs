@@ -20,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 use self::audience::Audience;
 use self::measurement::Measurement;
 use self::report::Report;
-use crate::harness::{Harness, Workers, on_a_stack};
+use crate::harness::{Harness, Workers, on_a_stack, stack_options};
 use crate::machine::Machine;
-use crate::{interrupt, stack, tasks};
+use crate::{stack, tasks};
 
 /// Which broadcasts are measured, and at which quota.
 #[derive(Clone, Debug, Args)]
@@ -87,7 +87,7 @@ impl Options {
     }
 
     fn stack_options(&self, audience: Audience) -> Vec<String> {
-        let mut options: Vec<String> = [
+        let mut options = stack_options(&[
             ["--simulated", &audience.simulated.to_string()],
             ["--account-rate", &self.quota.rate.to_string()],
             ["--account-burst", &self.quota.burst.to_string()],
@@ -96,11 +96,7 @@ impl Options {
                 &self.notifications_share.to_string(),
             ],
             ["--log", tasks::LOG],
-        ]
-        .as_flattened()
-        .iter()
-        .map(|option| (*option).to_owned())
-        .collect();
+        ]);
         options.extend(self.workers.stack_options());
         options
     }
@@ -113,23 +109,21 @@ impl Options {
 /// The stack cannot be built or started, or does not answer; somebody was not
 /// reached; or it was interrupted.
 pub(crate) async fn compare(options: &Options) -> anyhow::Result<()> {
-    interrupt::until_twice(async |interrupt| {
+    let measuring = options.harness.report(async |interrupt| {
         let machine = Machine::this();
-        let measured = measure_all(options, &interrupt).await?;
-        let report = Report::new(machine, options.quota, measured);
-        options.harness.print(&report)?;
-        ensure!(!interrupt.is_cancelled(), "interrupted");
-        ensure!(report.is_complete(), "somebody was not reached");
-        Ok(())
-    })
-    .await
+        let measured = measure_all(options, interrupt).await?;
+        Ok(Report::new(machine, options.quota, measured))
+    });
+    let report = measuring.await?;
+    ensure!(report.is_complete(), "somebody was not reached");
+    Ok(())
 }
 
 async fn measure_all(
     options: &Options,
     interrupt: &CancellationToken,
 ) -> anyhow::Result<Vec<(Audience, Vec<Measurement>)>> {
-    let stack = options.harness.stack().await?;
+    let stack = options.harness.stack.executable().await?;
     let loadtest = match &options.loadtest {
         Some(executable) => executable.clone(),
         None if options.sockets == 0 => PathBuf::new(),

@@ -20,18 +20,34 @@ impl Goal {
     pub(crate) fn is_met(&self) -> bool {
         self.measured <= self.at_most
     }
+
+    fn met(&self) -> &'static str {
+        if self.is_met() { "met" } else { "**not met**" }
+    }
 }
 
 impl Display for Goal {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let met = if self.is_met() { "met" } else { "**not met**" };
         write!(
             f,
-            "- {}: at most {}; it was {}, {met}",
+            "- {}: at most {}; it was {}, {}",
             self.what,
             self.at_most,
             precise(self.measured, self.at_most),
+            self.met(),
         )
+    }
+}
+
+/// All of them. As text a heading and a line for each.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Goals(pub(crate) Vec<Goal>);
+
+impl Display for Goals {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Goals:\n")?;
+        self.0.iter().try_for_each(|goal| writeln!(f, "{goal}"))
     }
 }
 

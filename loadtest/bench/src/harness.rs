@@ -4,10 +4,12 @@ use std::fmt::Display;
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::interrupt;
 use crate::stack::{self, Stack};
 
 /// How it is measured.
@@ -17,9 +19,8 @@ pub(crate) struct Harness {
     #[arg(long, value_name = "N", default_value_t = 3,
         value_parser = clap::value_parser!(u16).range(1..=100))]
     pub(crate) rounds: u16,
-    /// The executable of the local stack [default: built with --release]
-    #[arg(long, value_name = "FILE")]
-    stack: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) stack: LocalStack,
     /// How the figures are written to stdout
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     output_format: OutputFormat,
@@ -34,28 +35,53 @@ enum OutputFormat {
 }
 
 impl Harness {
-    /// The local stack's executable, built if none was given.
+    /// Measures until it has its report or is interrupted, and writes the report
+    /// to stdout; interrupted, what there is of it.
     ///
     /// # Errors
-    /// It cannot be built.
-    pub(crate) async fn stack(&self) -> anyhow::Result<PathBuf> {
-        match &self.stack {
-            Some(executable) => Ok(executable.clone()),
-            None => stack::build("fanout-local").await,
-        }
+    /// What the measuring fails with; nobody reads the report; or it was
+    /// interrupted.
+    pub(crate) async fn report<R: Display + Serialize>(
+        &self,
+        measure: impl AsyncFnOnce(&CancellationToken) -> anyhow::Result<R>,
+    ) -> anyhow::Result<R> {
+        interrupt::until_twice(async |interrupt| {
+            let report = measure(&interrupt).await?;
+            self.print(&report)?;
+            ensure!(!interrupt.is_cancelled(), "interrupted");
+            Ok(report)
+        })
+        .await
     }
 
-    /// Writes the report to stdout.
-    ///
-    /// # Errors
-    /// Nobody reads it.
-    pub(crate) fn print(&self, report: &(impl Display + Serialize)) -> anyhow::Result<()> {
+    fn print(&self, report: &(impl Display + Serialize)) -> anyhow::Result<()> {
         let written = match self.output_format {
             OutputFormat::Text => report.to_string(),
             OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(report)?),
         };
         stdout().write_all(written.as_bytes())?;
         Ok(())
+    }
+}
+
+/// Which local stack is started.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LocalStack {
+    /// The executable of the local stack [default: built with --release]
+    #[arg(long, value_name = "FILE")]
+    stack: Option<PathBuf>,
+}
+
+impl LocalStack {
+    /// Its executable, built if none was given.
+    ///
+    /// # Errors
+    /// It cannot be built.
+    pub(crate) async fn executable(&self) -> anyhow::Result<PathBuf> {
+        match &self.stack {
+            Some(executable) => Ok(executable.clone()),
+            None => stack::build("fanout-local").await,
+        }
     }
 }
 
@@ -74,15 +100,25 @@ pub(crate) struct Workers {
 impl Workers {
     /// The options of a stack with these workers.
     pub(crate) fn stack_options(&self) -> Vec<String> {
-        let slice_workers = self.slice_workers.to_string();
-        let mut options = vec!["--slice-worker-concurrency".to_owned(), slice_workers];
-        // Long enough for a slice of a million.
-        options.extend(["--worker-timeout", "15m"].map(str::to_owned));
+        let mut options = stack_options(&[
+            [
+                "--slice-worker-concurrency",
+                &self.slice_workers.to_string(),
+            ],
+            // Long enough for a slice of a million.
+            ["--worker-timeout", "15m"],
+        ]);
         for variable in &self.variables {
-            options.extend(["--env".to_owned(), variable.clone()]);
+            options.extend(stack_options(&[["--env", variable]]));
         }
         options
     }
+}
+
+/// The options of a stack, as it takes them: each with its value.
+pub(crate) fn stack_options(options: &[[&str; 2]]) -> Vec<String> {
+    let words = options.as_flattened().iter();
+    words.map(|word| (*word).to_owned()).collect()
 }
 
 /// Starts a stack, measures, and stops it; `None` if it was interrupted.

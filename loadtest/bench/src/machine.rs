@@ -23,20 +23,27 @@ impl Machine {
             load_average: process::load_average(),
         }
     }
+
+    /// Says that it was measured here, and with these `versions` of what ran.
+    pub(crate) fn measured_with(&self, versions: &[String]) -> String {
+        let cores = self.host.cores.map(|cores| format!("{cores} × "));
+        let model = self.host.cpu_model.as_deref();
+        let model = model.unwrap_or(&self.host.architecture);
+        let processor = format!("{}{model}", cores.unwrap_or_default());
+        let with: Vec<&str> = std::iter::once(processor.as_str())
+            .chain(versions.iter().map(String::as_str))
+            .collect();
+        let before = self
+            .load_average
+            .map(|load_average| format!("; its load average was {load_average} before"));
+        let before = before.unwrap_or_default();
+        format!("Measured on {}{before}.", with.join(", "))
+    }
 }
 
 impl Display for Machine {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "Measured on ")?;
-        if let Some(cores) = self.host.cores {
-            write!(f, "{cores} × ")?;
-        }
-        let model = self.host.cpu_model.as_deref();
-        write!(f, "{}", model.unwrap_or(&self.host.architecture))?;
-        if let Some(load_average) = self.load_average {
-            write!(f, "; its load average was {load_average} before")?;
-        }
-        write!(f, ".")
+        f.write_str(&self.measured_with(&[]))
     }
 }
 

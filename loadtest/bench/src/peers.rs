@@ -14,19 +14,17 @@ mod pipeline;
 mod report;
 mod scenario;
 
-use std::io::{Write as _, stdout};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
 use fanout_loadtest::units::parse_duration;
-use tokio_util::sync::CancellationToken;
 
 use self::competition::Competition;
 use self::contestant::Contestant;
 use self::scenario::Scenario;
-use crate::{interrupt, process};
+use crate::harness::Harness;
+use crate::machine::Machine;
 
 const AFTER_HELP: &str = "\
 The handlers' SDKs are installed from their lock files on first use, which needs \
@@ -47,10 +45,6 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1000,10000",
         value_parser = clap::value_parser!(u32).range(..=1_000_000))]
     faulty_connections: Vec<u32>,
-    /// How often each run is repeated, in turn with the others
-    #[arg(long, value_name = "N", default_value_t = 3,
-        value_parser = clap::value_parser!(u16).range(1..=100))]
-    rounds: u16,
     /// How long the gateway takes for a push
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = whole_millis)]
     push_takes: Duration,
@@ -60,20 +54,8 @@ pub(crate) struct Options {
     /// One round of at most 1,000 connections, which takes a minute
     #[arg(long, conflicts_with_all = ["connections", "faulty_connections", "rounds"])]
     quick: bool,
-    /// The executable of the local stack [default: built with --release]
-    #[arg(long, value_name = "FILE")]
-    stack: Option<PathBuf>,
-    /// How the comparison is written to stdout
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    output_format: OutputFormat,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum OutputFormat {
-    /// Markdown tables
-    Text,
-    /// One JSON object with every run
-    Json,
+    #[command(flatten)]
+    harness: Harness,
 }
 
 impl Options {
@@ -92,7 +74,7 @@ impl Options {
     }
 
     fn rounds(&self) -> u16 {
-        if self.quick { 1 } else { self.rounds }
+        if self.quick { 1 } else { self.harness.rounds }
     }
 
     fn contestants(&self) -> Vec<Contestant> {
@@ -119,24 +101,17 @@ fn whole_millis(text: &str) -> Result<Duration, String> {
 /// The local stack cannot be built or started, or does not answer; the pipeline
 /// did not reach everybody; or it was interrupted.
 pub(crate) async fn compare(options: &Options) -> anyhow::Result<()> {
-    interrupt::until_twice(async |interrupt| compare_until(options, &interrupt).await).await
-}
-
-async fn compare_until(options: &Options, interrupt: &CancellationToken) -> anyhow::Result<()> {
-    let load_average = process::load_average();
-    let preparing = Competition::prepare(options);
-    let mut competition = tokio::select! {
-        prepared = preparing => prepared?,
-        () = interrupt.cancelled() => bail!("interrupted"),
-    };
-    competition.run(interrupt).await?;
-    let report = competition.report(load_average);
-    let written = match options.output_format {
-        OutputFormat::Text => report.to_string(),
-        OutputFormat::Json => format!("{}\n", serde_json::to_string_pretty(&report)?),
-    };
-    stdout().write_all(written.as_bytes())?;
-    ensure!(!interrupt.is_cancelled(), "interrupted");
+    let measuring = options.harness.report(async |interrupt| {
+        let machine = Machine::this();
+        let preparing = Competition::prepare(options);
+        let mut competition = tokio::select! {
+            prepared = preparing => prepared?,
+            () = interrupt.cancelled() => bail!("interrupted"),
+        };
+        competition.run(interrupt).await?;
+        Ok(competition.report(machine))
+    });
+    let report = measuring.await?;
     ensure!(
         report.is_pipeline_complete(),
         "the pipeline did not reach everybody"

@@ -4,7 +4,9 @@ mod measurement;
 mod report;
 mod tally;
 
-use anyhow::{Context as _, ensure};
+use std::path::Path;
+
+use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
@@ -12,9 +14,9 @@ use self::measurement::Measurement;
 use self::report::Report;
 use self::tally::Tallies;
 use crate::figures::thousands;
-use crate::harness::{Harness, Workers, on_a_stack};
+use crate::harness::{Harness, Workers, on_a_stack, stack_options};
 use crate::machine::Machine;
-use crate::{interrupt, tasks};
+use crate::tasks;
 
 /// Which audiences are measured.
 #[derive(Clone, Debug, Args)]
@@ -30,25 +32,6 @@ pub(crate) struct Options {
     harness: Harness,
 }
 
-impl Options {
-    fn stack_options(&self, connections: u32, tallies: &Tallies) -> Vec<String> {
-        let mut options: Vec<String> = [
-            ["--simulated", &connections.to_string()],
-            ["--account-rate", "unlimited"],
-            ["--log", tasks::LOG],
-        ]
-        .as_flattened()
-        .iter()
-        .map(|option| (*option).to_owned())
-        .collect();
-        for variable in tallies.environment() {
-            options.extend(["--env".to_owned(), variable]);
-        }
-        options.extend(self.workers.stack_options());
-        options
-    }
-}
-
 /// Runs every broadcast and prints what a delivery costs; interrupted, what
 /// there is of it.
 ///
@@ -56,35 +39,33 @@ impl Options {
 /// The stack cannot be built or started, or does not answer; somebody was not
 /// reached; or it was interrupted.
 pub(crate) async fn compare(options: &Options) -> anyhow::Result<()> {
-    interrupt::until_twice(async |interrupt| {
+    let measuring = options.harness.report(async |interrupt| {
         let machine = Machine::this();
-        let measured = measure_all(options, &interrupt).await?;
-        let report = Report::new(machine, measured);
-        options.harness.print(&report)?;
-        ensure!(!interrupt.is_cancelled(), "interrupted");
-        Ok(())
-    })
-    .await
+        let measured = measure_all(options, interrupt).await?;
+        Ok(Report::new(machine, measured))
+    });
+    measuring.await.map(drop)
 }
 
 async fn measure_all(
     options: &Options,
     interrupt: &CancellationToken,
 ) -> anyhow::Result<Vec<(u32, Vec<Measurement>)>> {
-    let stack = options.harness.stack().await?;
+    let stack = options.harness.stack.executable().await?;
     let sizes = options.connections.iter();
     let mut measured: Vec<_> = sizes.map(|size| (*size, Vec::new())).collect();
     for round in 1..=options.harness.rounds {
         for (connections, runs) in &mut measured {
-            let tallies = Tallies::start().await?;
-            let stack_options = options.stack_options(*connections, &tallies);
-            let running = on_a_stack(&stack, &stack_options, interrupt, async |stack| {
-                tallies.lead_to(stack.addresses())?;
-                measurement::measure(stack, &tallies, *connections).await
-            });
+            let broadcasts = measurement::broadcasts_to(*connections);
+            let running = run(
+                &stack,
+                *connections,
+                broadcasts,
+                &options.workers,
+                interrupt,
+            );
             let subscribers = || format!("{} subscribers", thousands((*connections).into()));
-            let run = running.await.with_context(subscribers)?;
-            let Some(run) = run else {
+            let Some(run) = running.await.with_context(subscribers)? else {
                 return Ok(measured);
             };
             eprintln!(
@@ -97,6 +78,40 @@ async fn measure_all(
         }
     }
     Ok(measured)
+}
+
+/// Starts a stack without a quota, and broadcasts so often; `None` if it was
+/// interrupted.
+///
+/// # Errors
+/// The stack does not start, or does not answer, or somebody was not reached.
+async fn run(
+    executable: &Path,
+    connections: u32,
+    broadcasts: u32,
+    workers: &Workers,
+    interrupt: &CancellationToken,
+) -> anyhow::Result<Option<Measurement>> {
+    let tallies = Tallies::start().await?;
+    let options = options_of_stack(connections, &tallies, workers);
+    on_a_stack(executable, &options, interrupt, async |stack| {
+        tallies.lead_to(stack.addresses())?;
+        measurement::measure(stack, &tallies, connections, broadcasts).await
+    })
+    .await
+}
+
+fn options_of_stack(connections: u32, tallies: &Tallies, workers: &Workers) -> Vec<String> {
+    let mut options = stack_options(&[
+        ["--simulated", &connections.to_string()],
+        ["--account-rate", "unlimited"],
+        ["--log", tasks::LOG],
+    ]);
+    for variable in tallies.environment() {
+        options.extend(stack_options(&[["--env", &variable]]));
+    }
+    options.extend(workers.stack_options());
+    options
 }
 
 #[cfg(test)]
@@ -116,7 +131,7 @@ mod tests {
         let options = Cli::try_parse_from(["scale"]).unwrap().options;
         assert_eq!(options.connections, [1_000, 10_000, 100_000, 1_000_000]);
         let tallies = Tallies::start().await.unwrap();
-        let stack_options = options.stack_options(1_000, &tallies).join(" ");
+        let stack_options = options_of_stack(1_000, &tallies, &options.workers).join(" ");
         assert!(stack_options.starts_with("--simulated 1000 --account-rate unlimited"));
         for name in ["DYNAMODB", "SQS"] {
             let variable = format!("--env AWS_ENDPOINT_URL_{name}=http://127.0.0.1:");

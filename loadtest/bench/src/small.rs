@@ -8,15 +8,15 @@ mod subscribers;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use self::measurement::Measurement;
 use self::report::Report;
 use crate::harness::{Harness, on_a_stack};
+use crate::hollow;
 use crate::machine::Machine;
-use crate::{hollow, interrupt};
 
 /// What is ordered, and how fast.
 #[derive(Clone, Debug, Args)]
@@ -54,22 +54,19 @@ impl Options {
 /// A stack cannot be built or started, or does not answer; somebody was not
 /// reached; or it was interrupted.
 pub(crate) async fn compare(options: &Options) -> anyhow::Result<()> {
-    interrupt::until_twice(async |interrupt| {
+    let measuring = options.harness.report(async |interrupt| {
         let machine = Machine::this();
-        let measured = measure_all(options, &interrupt).await?;
-        let report = Report::new(machine, options, measured);
-        options.harness.print(&report)?;
-        ensure!(!interrupt.is_cancelled(), "interrupted");
-        Ok(())
-    })
-    .await
+        let measured = measure_all(options, interrupt).await?;
+        Ok(Report::new(machine, options, measured))
+    });
+    measuring.await.map(drop)
 }
 
 async fn measure_all(
     options: &Options,
     interrupt: &CancellationToken,
 ) -> anyhow::Result<Vec<Measurement>> {
-    let stack = options.harness.stack().await?;
+    let stack = options.harness.stack.executable().await?;
     let directory = tempfile::tempdir().context("cannot make a directory for the functions")?;
     hollow::write_to(directory.path())?;
     let path = directory.path().to_str().context("the path is not UTF-8")?;

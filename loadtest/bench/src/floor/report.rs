@@ -8,7 +8,7 @@ use super::Quota;
 use super::audience::Audience;
 use super::measurement::Measurement;
 use crate::figures::{Unit, optional, significant, thousands, written};
-use crate::goal::Goal;
+use crate::goal::{Goal, Goals};
 use crate::machine::Machine;
 use crate::spread::{Spread, real};
 
@@ -44,7 +44,7 @@ pub(crate) struct Report {
     machine: Machine,
     quota: Quota,
     rows: Vec<Row>,
-    goals: Vec<Goal>,
+    goals: Goals,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -77,7 +77,7 @@ impl Report {
         Self {
             machine,
             quota,
-            goals: rows.iter().flat_map(Row::goals).collect(),
+            goals: Goals(rows.iter().flat_map(Row::goals).collect()),
             rows,
         }
     }
@@ -167,11 +167,7 @@ impl Display for Report {
         for row in &self.rows {
             writeln!(f, "{row}")?;
         }
-        writeln!(f, "\nGoals:\n")?;
-        for goal in &self.goals {
-            writeln!(f, "{goal}")?;
-        }
-        writeln!(f, "\n{LEGEND}\n{}", self.machine)
+        writeln!(f, "\n{}\n{LEGEND}\n{}", self.goals, self.machine)
     }
 }
 
@@ -246,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_short_floor_leaves_more_room() {
-        let met = |millis| report(vec![run(20_000, millis)]).goals[0].is_met();
+        let met = |millis| report(vec![run(20_000, millis)]).goals.0[0].is_met();
         assert!(met(1_575) && !met(1_576));
     }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use fanout_loadtest::machine::host::Host;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
@@ -16,7 +15,9 @@ use super::pipeline;
 use super::report::{Report, Runs};
 use super::scenario::Scenario;
 use crate::broadcast::order;
-use crate::stack::{self, Stack};
+use crate::harness::on_a_stack;
+use crate::machine::Machine;
+use crate::stack::Stack;
 
 /// Everything that the runs need, and what they have shown.
 pub(super) struct Competition {
@@ -57,10 +58,7 @@ impl Competition {
         let runs = || contestants.iter().map(|one| (*one, Vec::new())).collect();
         let scenarios = options.scenarios().into_iter();
         Ok(Self {
-            stack: match &options.stack {
-                Some(executable) => executable.clone(),
-                None => stack::build("fanout-local").await?,
-            },
+            stack: options.harness.stack.executable().await?,
             rounds: options.rounds(),
             runtimes,
             versions: BTreeMap::new(),
@@ -106,13 +104,12 @@ impl Competition {
         interrupt: &CancellationToken,
     ) -> anyhow::Result<Option<Measurement>> {
         let seed = u64::from(round);
-        let stack = Stack::start(&self.stack, &scenario.stack_options(seed)).await?;
-        let measured = tokio::select! {
-            measured = self.measure_on(&stack, contestant, &scenario, seed) => measured.map(Some),
-            () = interrupt.cancelled() => Ok(None),
-        };
-        stack.stop().await;
-        measured
+        let executable = self.stack.clone();
+        let stack_options = scenario.stack_options(seed);
+        on_a_stack(&executable, &stack_options, interrupt, async |stack| {
+            self.measure_on(stack, contestant, &scenario, seed).await
+        })
+        .await
     }
 
     async fn measure_on(
@@ -157,14 +154,7 @@ impl Competition {
     }
 
     /// Sums up.
-    pub(super) fn report(self, load_average: Option<f64>) -> Report {
-        let host = Host::this();
-        Report::new(
-            host,
-            load_average,
-            &self.versions,
-            self.left_out,
-            self.measured,
-        )
+    pub(super) fn report(self, machine: Machine) -> Report {
+        Report::new(machine, &self.versions, self.left_out, self.measured)
     }
 }

@@ -3,11 +3,14 @@
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
+use fanout_loadtest::machine::monotonic_time;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::scenario::Scenario;
 use crate::micros::as_optional_micros;
-use crate::process::Usage;
+use crate::process::{Reading, Usage};
+use crate::stack::Stack;
 
 /// One notification pushed by one contestant.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,6 +40,58 @@ impl Measurement {
     /// Whether everybody was reached who could be.
     pub(crate) fn is_complete(&self) -> bool {
         self.reached == self.living
+    }
+}
+
+/// A run that has begun.
+pub(crate) struct Begun {
+    living: u64,
+    before: Reading,
+    at: Duration,
+}
+
+impl Begun {
+    /// Begins now: with whoever is connected, and with what the contestant's
+    /// processes have used before.
+    ///
+    /// # Errors
+    /// The stack does not answer.
+    pub(crate) async fn now(
+        stack: &Stack,
+        processes: impl IntoIterator<Item = u32>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            living: stack.open().await?,
+            before: Reading::of(processes),
+            at: monotonic_time(),
+        })
+    }
+
+    /// What came of it: what the contestant's processes have used until `after`,
+    /// and what the gateway and the table tell of the `notification`.
+    ///
+    /// # Errors
+    /// The stack does not answer.
+    pub(crate) async fn ended(
+        self,
+        stack: &Stack,
+        scenario: &Scenario,
+        notification: &str,
+        after: &Reading,
+        ending: Ending,
+    ) -> anyhow::Result<Measurement> {
+        let taken = stack.taken(notification).await?;
+        let rows = stack.rows().await?;
+        Ok(Measurement {
+            living: self.living,
+            reached: taken.reached,
+            duplicates: taken.duplicates,
+            last_delivery: taken.last_at.map(|at| at.saturating_sub(self.at)),
+            usage: after.since(&self.before),
+            processes: after.processes(),
+            rows_deleted: u64::from(scenario.connections).saturating_sub(rows),
+            ending,
+        })
     }
 }
 

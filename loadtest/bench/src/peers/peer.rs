@@ -4,13 +4,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fanout_loadtest::machine::monotonic_time;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::measurement::{Ending, Measurement};
+use super::measurement::{Begun, Ending, Measurement};
 use super::scenario::Scenario;
 use crate::complaints::Complaints;
 use crate::process::Reading;
@@ -84,10 +83,8 @@ impl Peer {
         scenario: &Scenario,
         order: &Value,
     ) -> anyhow::Result<Measurement> {
-        let living = stack.open().await?;
         let event = format!("{}\n", json!({"body": frame(order).to_string()}));
-        let before = Reading::of([self.pid]);
-        let started = monotonic_time();
+        let begun = Begun::now(stack, [self.pid]).await?;
         self.stdin.write_all(event.as_bytes()).await?;
         let answered = timeout(scenario.time_limit(), self.lines.next_line()).await;
         let ending = match answered {
@@ -98,18 +95,7 @@ impl Peer {
         };
         let after = Reading::of([self.pid]);
         self.child.kill().await?;
-        let taken = stack.taken(ID).await?;
-        let rows = stack.rows().await?;
-        Ok(Measurement {
-            living,
-            reached: taken.reached,
-            duplicates: taken.duplicates,
-            last_delivery: taken.last_at.map(|at| at.saturating_sub(started)),
-            usage: after.since(&before),
-            processes: after.processes(),
-            rows_deleted: u64::from(scenario.connections).saturating_sub(rows),
-            ending,
-        })
+        begun.ended(stack, scenario, ID, &after, ending).await
     }
 }
 

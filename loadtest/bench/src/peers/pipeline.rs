@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use fanout_loadtest::machine::monotonic_time;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::measurement::{Ending, Measurement};
+use super::measurement::{Begun, Ending, Measurement};
 use super::scenario::Scenario;
 use crate::process::{ON_THE_PATH, Reading, functions_of};
 use crate::stack::Stack;
@@ -24,24 +23,12 @@ pub(crate) async fn measure(
     scenario: &Scenario,
     order: &Value,
 ) -> anyhow::Result<Measurement> {
-    let living = stack.open().await?;
-    let before = Reading::of(functions_of(stack.pid(), &ON_THE_PATH));
-    let started = monotonic_time();
+    let processes = || functions_of(stack.pid(), &ON_THE_PATH);
+    let begun = Begun::now(stack, processes()).await?;
     let id = stack.order(order).await?;
     let ending = settled(stack, &id, scenario.time_limit()).await?;
-    let after = Reading::of(functions_of(stack.pid(), &ON_THE_PATH));
-    let taken = stack.taken(&id).await?;
-    let rows = stack.rows().await?;
-    Ok(Measurement {
-        living,
-        reached: taken.reached,
-        duplicates: taken.duplicates,
-        last_delivery: taken.last_at.map(|at| at.saturating_sub(started)),
-        usage: after.since(&before),
-        processes: after.processes(),
-        rows_deleted: u64::from(scenario.connections).saturating_sub(rows),
-        ending,
-    })
+    let after = Reading::of(processes());
+    begun.ended(stack, scenario, &id, &after, ending).await
 }
 
 async fn settled(stack: &Stack, id: &str, within: Duration) -> anyhow::Result<Ending> {

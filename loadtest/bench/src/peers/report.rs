@@ -5,12 +5,12 @@ mod text;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fanout_loadtest::machine::host::Host;
 use serde::Serialize;
 
 use super::contestant::Contestant;
 use super::measurement::Measurement;
 use super::scenario::Scenario;
+use crate::machine::Machine;
 use crate::spread::{Spread, real};
 
 /// What the pipeline is to be at, beside one push after the other and beside the
@@ -23,9 +23,8 @@ const GOAL_CONNECTIONS: u32 = 10_000;
 /// A comparison. As text it is Markdown.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
-    pub(crate) host: Host,
-    /// The machine's load before anything of this began: what else was going on.
-    pub(crate) load_average: Option<f64>,
+    #[serde(flatten)]
+    pub(crate) machine: Machine,
     /// What ran the handlers, and its version.
     pub(crate) runtimes: Vec<String>,
     /// Who was left out, and why.
@@ -74,8 +73,7 @@ pub(crate) type Runs = Vec<(Contestant, Vec<Measurement>)>;
 impl Report {
     /// Sums up what was measured; contestants without a run are left out.
     pub(crate) fn new(
-        host: Host,
-        load_average: Option<f64>,
+        machine: Machine,
         runtimes: &BTreeMap<Contestant, String>,
         left_out: Vec<String>,
         measured: Vec<(Scenario, Runs)>,
@@ -87,8 +85,7 @@ impl Report {
             .map(|(scenario, runs)| Table::new(scenario, runs));
         let tables: Vec<Table> = tables.filter(|table| !table.rows.is_empty()).collect();
         Self {
-            host,
-            load_average,
+            machine,
             runtimes: versions,
             left_out,
             goals: tables.iter().flat_map(goals).collect(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::figures::thousands;
+use crate::harness::stack_options;
 use crate::micros::as_micros;
 
 /// How many of a hundred calls a faulty gateway throttles.
@@ -34,9 +35,8 @@ impl Scenario {
     /// The options of a local stack with this gateway; `seed` decides which calls
     /// its faults strike.
     pub(crate) fn stack_options(&self, seed: u64) -> Vec<String> {
-        let connections = self.connections.to_string();
-        [
-            ["--simulated", &connections],
+        stack_options(&[
+            ["--simulated", &self.connections.to_string()],
             ["--account-rate", "unlimited"],
             ["--faults", &self.fault_plan()],
             ["--fault-seed", &seed.to_string()],
@@ -44,11 +44,7 @@ impl Scenario {
             // otherwise.
             ["--env", "HANDSHAKE_GRACE_MS=0"],
             ["--log", "error"],
-        ]
-        .as_flattened()
-        .iter()
-        .map(|option| (*option).to_owned())
-        .collect()
+        ])
     }
 
     /// The plan for the local stack's `--faults`.

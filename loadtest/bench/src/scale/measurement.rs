@@ -45,7 +45,12 @@ pub(crate) struct Measurement {
     pub(super) sqs: Requests,
 }
 
-/// Broadcasts often enough.
+/// How many broadcasts to so many are enough for a run.
+pub(super) fn broadcasts_to(connections: u32) -> u32 {
+    DELIVERIES.div_ceil(connections).min(MAX_BROADCASTS)
+}
+
+/// Broadcasts so often.
 ///
 /// # Errors
 /// The stack does not answer, or somebody was not reached.
@@ -53,13 +58,14 @@ pub(super) async fn measure(
     stack: &Stack,
     tallies: &Tallies,
     connections: u32,
+    broadcasts: u32,
 ) -> anyhow::Result<Measurement> {
     broadcast::warm_up(stack, Duration::ZERO).await?;
     let mut sum = Measurement {
-        broadcasts: DELIVERIES.div_ceil(connections).min(MAX_BROADCASTS),
+        broadcasts,
         ..Measurement::default()
     };
-    for _ in 0..sum.broadcasts {
+    for _ in 0..broadcasts {
         sum.add(stack, tallies, connections).await?;
     }
     Ok(sum)

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::measurement::Measurement;
 use crate::figures::{significant, thousands};
-use crate::goal::Goal;
+use crate::goal::{Goal, Goals};
 use crate::machine::Machine;
 use crate::spread::{Spread, real};
 
@@ -34,7 +34,7 @@ pub(crate) struct Report {
     #[serde(flatten)]
     machine: Machine,
     rows: Vec<Row>,
-    goals: Vec<Goal>,
+    goals: Goals,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -92,7 +92,7 @@ impl Report {
         }
         Self {
             machine,
-            goals: rows.iter().flat_map(Row::goals).collect(),
+            goals: Goals(rows.iter().flat_map(Row::goals).collect()),
             rows,
         }
     }
@@ -147,11 +147,7 @@ impl Display for Report {
         for row in &self.rows {
             writeln!(f, "{row}")?;
         }
-        writeln!(f, "\nGoals:\n")?;
-        for goal in &self.goals {
-            writeln!(f, "{goal}")?;
-        }
-        writeln!(f, "\n{LEGEND}\n{}", self.machine)
+        writeln!(f, "\n{}\n{LEGEND}\n{}", self.goals, self.machine)
     }
 }
 
@@ -223,6 +219,7 @@ mod tests {
         assert_eq!(report.rows[1].costs[1].times_the_size_before, Some(1.25));
         let unmet: Vec<_> = report
             .goals
+            .0
             .iter()
             .filter(|goal| !goal.is_met())
             .map(|goal| goal.what.as_str())

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Options;
 use super::measurement::{Latency, Measurement};
 use crate::figures::{Unit, optional};
-use crate::goal::Goal;
+use crate::goal::{Goal, Goals};
 use crate::machine::Machine;
 use crate::spread::Spread;
 
@@ -40,7 +40,7 @@ pub(crate) struct Report {
     rounds: Vec<Measurement>,
     median: Option<Row>,
     p99: Option<Row>,
-    goals: Vec<Goal>,
+    goals: Goals,
 }
 
 /// One percentile, in seconds.
@@ -76,7 +76,7 @@ impl Report {
             is_optimised: !cfg!(debug_assertions),
             median,
             p99,
-            goals: goals.collect(),
+            goals: Goals(goals.collect()),
             rounds,
         }
     }
@@ -126,11 +126,7 @@ impl Display for Report {
         if !self.is_optimised {
             writeln!(f, "\n{UNOPTIMISED}")?;
         }
-        writeln!(f, "\nGoals:\n")?;
-        for goal in &self.goals {
-            writeln!(f, "{goal}")?;
-        }
-        writeln!(f, "\n{LEGEND}\n{}", self.machine)
+        writeln!(f, "\n{}\n{LEGEND}\n{}", self.goals, self.machine)
     }
 }
 
@@ -174,9 +170,9 @@ mod tests {
             round([13, 36], [10, 20]),
         ];
         let report = report(rounds);
-        assert!((report.goals[0].measured - 1.3).abs() < 1e-9);
-        assert!((report.goals[1].measured - 1.8).abs() < 1e-9);
-        let met: Vec<_> = report.goals.iter().map(Goal::is_met).collect();
+        assert!((report.goals.0[0].measured - 1.3).abs() < 1e-9);
+        assert!((report.goals.0[1].measured - 1.8).abs() < 1e-9);
+        let met: Vec<_> = report.goals.0.iter().map(Goal::is_met).collect();
         assert_eq!(met, [true, false]);
         insta::assert_snapshot!(report);
     }
@@ -184,7 +180,7 @@ mod tests {
     #[test]
     fn without_a_round_there_is_no_goal() {
         let report = report(Vec::new());
-        assert!(report.goals.is_empty());
+        assert!(report.goals.0.is_empty());
         assert!(report.to_string().contains("| × | – | – |"));
     }
 

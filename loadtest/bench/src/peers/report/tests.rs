@@ -28,20 +28,13 @@ fn run(seconds: f64, cpu_seconds: f64, reached: u64) -> Measurement {
 }
 
 fn report(scenario: Scenario, runs: Runs) -> Report {
-    let host = Host {
-        cpu_model: Some("a processor".to_owned()),
-        cores: Some(2),
-        ..Host::default()
-    };
+    let mut machine = Machine::default();
+    machine.host.cpu_model = Some("a processor".to_owned());
+    machine.host.cores = Some(2);
+    machine.load_average = Some(0.25);
     let runtimes = BTreeMap::from([(Contestant::NodeSequential, "Node.js 20.0.0".to_owned())]);
     let left_out = vec!["Python: python3 is not installed".to_owned()];
-    Report::new(
-        host,
-        Some(0.25),
-        &runtimes,
-        left_out,
-        vec![(scenario, runs)],
-    )
+    Report::new(machine, &runtimes, left_out, vec![(scenario, runs)])
 }
 
 fn calm() -> Runs {

@@ -46,21 +46,7 @@ impl Display for Report {
             writeln!(f)?;
         }
         writeln!(f, "{LEGEND}")?;
-        let cores = self.host.cores.map(|cores| format!("{cores} × "));
-        let model = self.host.cpu_model.as_deref();
-        write!(
-            f,
-            "Measured on {}{}",
-            cores.unwrap_or_default(),
-            model.unwrap_or(&self.host.architecture)
-        )?;
-        for version in &self.runtimes {
-            write!(f, ", {version}")?;
-        }
-        if let Some(load_average) = self.load_average {
-            write!(f, "; its load average was {load_average} before")?;
-        }
-        writeln!(f, ".")?;
+        writeln!(f, "{}", self.machine.measured_with(&self.runtimes))?;
         for left_out in &self.left_out {
             writeln!(f, "Left out: {left_out}.")?;
         }
