@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
-use crate::figures::significant;
+use crate::figures::{grouped, significant};
 
 /// One figure, and whether it is as low as it should be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -19,6 +19,16 @@ impl Goal {
     /// Whether it holds.
     pub(crate) fn is_met(&self) -> bool {
         self.measured <= self.at_most
+    }
+
+    /// As a row of a table: what it is, the figure, its limit, whether it holds.
+    pub(crate) fn row(&self) -> String {
+        let whole = |figure: f64| (figure.fract() == 0.0).then(|| grouped(figure));
+        let measured = whole(self.measured);
+        let measured = measured.unwrap_or_else(|| precise(self.measured, self.at_most));
+        let at_most = whole(self.at_most).unwrap_or_else(|| significant(self.at_most));
+        let Self { what, .. } = self;
+        format!("| {what} | {measured} | {at_most} | {} |", self.met())
     }
 
     fn met(&self) -> &'static str {

@@ -12,6 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::interrupt;
 use crate::stack::{self, Stack};
 
+/// How many workers are at slices at once, unless that is asked for.
+const SLICE_WORKERS: u16 = 2;
+
 /// How it is measured.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Harness {
@@ -89,7 +92,7 @@ impl LocalStack {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Workers {
     /// Workers at once on slices of large audiences
-    #[arg(long, value_name = "N", default_value_t = 2,
+    #[arg(long, value_name = "N", default_value_t = SLICE_WORKERS,
         value_parser = clap::value_parser!(u16).range(1..=16))]
     slice_workers: u16,
     /// Settings for the functions, as on AWS; may be repeated
@@ -98,6 +101,17 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
+    /// As many as there are by default, with these settings, each `NAME=VALUE`.
+    pub(crate) fn with_variables(variables: &[&str]) -> Self {
+        Self {
+            slice_workers: SLICE_WORKERS,
+            variables: variables
+                .iter()
+                .map(|&variable| variable.to_owned())
+                .collect(),
+        }
+    }
+
     /// The options of a stack with these workers.
     pub(crate) fn stack_options(&self) -> Vec<String> {
         let mut options = stack_options(&[

@@ -2,11 +2,12 @@
 //! they are made of, what one would write instead, and what bounds them.
 //!
 //! `cargo run --release -p fanout-bench -- push`, or `peers`, `floor`, `scale`,
-//! `small`.
+//! `small`, `counts`.
 
 mod broadcast;
 mod client;
 mod complaints;
+mod counts;
 mod figures;
 mod floor;
 mod goal;
@@ -18,11 +19,13 @@ mod micros;
 mod peers;
 mod process;
 mod push;
+mod rerun;
 mod scale;
 mod small;
 mod spread;
 mod stack;
 mod tasks;
+mod valgrind;
 
 use clap::{Parser, Subcommand};
 
@@ -52,6 +55,12 @@ enum Command {
     Scale(scale::Options),
     /// Measures small notifications beside empty functions on the same hops.
     Small(small::Options),
+    /// Counts work that does not depend on how fast the machine is, and fails where
+    /// it is more than it should be.
+    Counts(counts::Options),
+    /// Is the engine alone, to be counted.
+    #[command(hide = true)]
+    Engine(counts::engine::Options),
     /// Is one of the empty functions, which a local stack runs.
     #[command(hide = true)]
     Hollow(hollow::Options),
@@ -70,6 +79,8 @@ fn main() -> anyhow::Result<()> {
         Command::Floor(options) => runtime.block_on(floor::compare(&options)),
         Command::Scale(options) => runtime.block_on(scale::compare(&options)),
         Command::Small(options) => runtime.block_on(small::compare(&options)),
+        Command::Counts(options) => runtime.block_on(counts::check(&options)),
+        Command::Engine(options) => runtime.block_on(counts::engine::run(&options)),
         Command::Hollow(options) => runtime.block_on(hollow::run(&options)),
     }
 }

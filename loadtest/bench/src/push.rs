@@ -19,6 +19,7 @@ use clap::{Args, ValueEnum};
 use fanout_loadtest::machine::host::Host;
 
 use self::client::Run;
+pub(crate) use self::count::instructions;
 use self::processes::{Identity, Sink};
 use self::table::Measured;
 

@@ -10,12 +10,13 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use self::measurement::Measurement;
+pub(crate) use self::measurement::Measurement;
 use self::report::Report;
 use self::tally::Tallies;
 use crate::figures::thousands;
 use crate::harness::{Harness, Workers, on_a_stack, stack_options};
 use crate::machine::Machine;
+use crate::stack::Stack;
 use crate::tasks;
 
 /// Which audiences are measured.
@@ -56,13 +57,12 @@ async fn measure_all(
     let mut measured: Vec<_> = sizes.map(|size| (*size, Vec::new())).collect();
     for round in 1..=options.harness.rounds {
         for (connections, runs) in &mut measured {
-            let broadcasts = measurement::broadcasts_to(*connections);
-            let running = run(
+            let running = on_a_counted_stack(
                 &stack,
                 *connections,
-                broadcasts,
                 &options.workers,
                 interrupt,
+                async |stack, tallies| measurement::measure(stack, tallies, *connections).await,
             );
             let subscribers = || format!("{} subscribers", thousands((*connections).into()));
             let Some(run) = running.await.with_context(subscribers)? else {
@@ -80,23 +80,39 @@ async fn measure_all(
     Ok(measured)
 }
 
-/// Starts a stack without a quota, and broadcasts so often; `None` if it was
-/// interrupted.
+/// Starts a stack without a quota, and broadcasts once, with nothing before that
+/// might ask for more; `None` if it was interrupted.
 ///
 /// # Errors
 /// The stack does not start, or does not answer, or somebody was not reached.
-async fn run(
+pub(crate) async fn once(
     executable: &Path,
     connections: u32,
-    broadcasts: u32,
     workers: &Workers,
     interrupt: &CancellationToken,
+) -> anyhow::Result<Option<Measurement>> {
+    on_a_counted_stack(
+        executable,
+        connections,
+        workers,
+        interrupt,
+        async |stack, tallies| measurement::repeat(stack, tallies, connections, 1).await,
+    )
+    .await
+}
+
+async fn on_a_counted_stack(
+    executable: &Path,
+    connections: u32,
+    workers: &Workers,
+    interrupt: &CancellationToken,
+    measure: impl AsyncFnOnce(&Stack, &Tallies) -> anyhow::Result<Measurement>,
 ) -> anyhow::Result<Option<Measurement>> {
     let tallies = Tallies::start().await?;
     let options = options_of_stack(connections, &tallies, workers);
     on_a_stack(executable, &options, interrupt, async |stack| {
         tallies.lead_to(stack.addresses())?;
-        measurement::measure(stack, &tallies, connections, broadcasts).await
+        measure(stack, &tallies).await
     })
     .await
 }

@@ -1,22 +1,23 @@
-//! Work that is counted, not timed: instructions, allocations and memory, by
-//! valgrind.
-//!
-//! Each is the difference between two sizes of a run, which leaves out what a
-//! run costs once.
+//! What a push takes in instructions, allocations and memory.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use super::client::Run;
-use super::processes::{Identity, Sink, run_under};
+use super::processes::{Identity, Sink, pushing};
 use super::{Client, IN_FLIGHT, Transport};
+use crate::rerun::Rerun;
+use crate::valgrind::{self, Heap, Profile};
 
 /// The two numbers of pushes whose difference is taken.
 const PUSHES: [usize; 2] = [1_000, 3_000];
+
+/// Fewer, where only instructions are counted, of which they tell enough: a run
+/// is to be short without optimisation, and by a slow machine.
+const FEW_PUSHES: [usize; 2] = [100, 300];
+const FEW_IN_FLIGHT: usize = 16;
+/// The size of what is pushed then, in bytes.
+const PAYLOAD: usize = 300;
 
 /// How long pushes are in flight while their memory is counted: until all are.
 const LONG: Duration = Duration::from_secs(3);
@@ -38,10 +39,7 @@ pub(super) async fn print(payload: usize, identity: &Identity) -> anyhow::Result
             Counts::of(client, &few, identity).await?,
             Counts::of(client, &many, identity).await?,
         ];
-        let each = |count: fn(&Counts) -> u64| {
-            let [few, many] = counts.each_ref().map(count);
-            many.saturating_sub(few) / (PUSHES[1] - PUSHES[0]) as u64
-        };
+        let each = |count: fn(&Counts) -> u64| valgrind::each(PUSHES, counts.each_ref().map(count));
         println!(
             "| {} | {} | {} | {} | {} |",
             client.name(),
@@ -65,14 +63,37 @@ pub(super) async fn print(payload: usize, identity: &Identity) -> anyhow::Result
                 pushes: in_flight,
                 payload,
             });
-            let less = heap(client, &few, identity).await?.peak;
-            let more = heap(client, &many, identity).await?.peak;
-            let each = more.saturating_sub(less) / (many.in_flight - few.in_flight) as u64;
+            let peaks = [
+                heap(client, &few, identity).await?.peak,
+                heap(client, &many, identity).await?.peak,
+            ];
+            let each = valgrind::each(IN_FLIGHT, peaks);
             write!(row, " {each} |")?;
         }
         println!("{row}");
     }
     Ok(())
+}
+
+/// Counts the instructions that a push over HTTP/1.1 in plaintext takes a client.
+///
+/// # Errors
+/// A run fails, or valgrind is not installed.
+pub(crate) async fn instructions(client: Client) -> anyhow::Result<u64> {
+    let identity = Identity::new(0)?;
+    let sink = Sink::start(Transport::Plain, Duration::ZERO, &identity).await?;
+    let run = |pushes| Run {
+        endpoint: sink.endpoint.clone(),
+        in_flight: FEW_IN_FLIGHT,
+        pushes,
+        payload: PAYLOAD,
+    };
+    let [few, many] = FEW_PUSHES.map(|pushes| counted(client, &run(pushes), &identity));
+    let counts = [
+        valgrind::instructions(&few).await?,
+        valgrind::instructions(&many).await?,
+    ];
+    Ok(valgrind::each(FEW_PUSHES, counts))
 }
 
 /// What a whole run took.
@@ -85,12 +106,8 @@ struct Counts {
 
 impl Counts {
     async fn of(client: Client, run: &Run, identity: &Identity) -> anyhow::Result<Self> {
-        let scratch = identity.scratch();
-        let out_file = format!("--callgrind-out-file={}", scratch.display());
-        let tool = ["valgrind", "--tool=callgrind", &out_file];
-        run_under(&tool, client, run, identity).await?;
-        let profile = Profile::of(&fs::read_to_string(&scratch)?);
-        let heap = heap(client, run, identity).await?;
+        let counted = counted(client, run, identity);
+        let (profile, heap) = (Profile::of(&counted).await?, Heap::of(&counted).await?);
         Ok(Self {
             instructions: profile.total,
             hashing: profile.hashing,
@@ -100,112 +117,11 @@ impl Counts {
     }
 }
 
-/// What DHAT says of a run's heap.
-struct Heap {
-    blocks: u64,
-    bytes: u64,
-    /// Bytes, at the time when they were the most.
-    peak: u64,
-}
-
 async fn heap(client: Client, run: &Run, identity: &Identity) -> anyhow::Result<Heap> {
-    let out_file = format!("--dhat-out-file={}", identity.scratch().display());
-    let tool = ["valgrind", "--tool=dhat", &out_file];
-    let said = run_under(&tool, client, run, identity).await?;
-    Heap::read(&said).context("DHAT did not say what it counted")
+    Heap::of(&counted(client, run, identity)).await
 }
 
-impl Heap {
-    /// Reads lines such as
-    /// `==1== Total:     1,234 bytes in 56 blocks`
-    /// (<https://valgrind.org/docs/manual/dh-manual.html>).
-    fn read(said: &str) -> Option<Self> {
-        let numbers = |name: &str| {
-            let line = said.lines().find(|line| line.contains(name))?;
-            let (_, counts) = line.split_once(name)?;
-            let mut numbers = counts
-                .split_whitespace()
-                .filter_map(|word| word.replace(',', "").parse::<u64>().ok());
-            Some((numbers.next()?, numbers.next()?))
-        };
-        let (bytes, blocks) = numbers("Total:")?;
-        let (peak, _) = numbers("At t-gmax:")?;
-        Some(Self {
-            blocks,
-            bytes,
-            peak,
-        })
-    }
-}
-
-/// Instructions of a run, from a profile of callgrind's
-/// (<https://valgrind.org/docs/manual/cl-format.html>).
-#[derive(Debug, Default, PartialEq)]
-struct Profile {
-    total: u64,
-    /// In functions that compute SHA-256, which valgrind runs without the
-    /// processor's instructions for it.
-    hashing: u64,
-}
-
-impl Profile {
-    fn of(profile: &str) -> Self {
-        let mut names: HashMap<&str, bool> = HashMap::new();
-        let mut counted = Self::default();
-        let (mut is_hashing, mut is_call) = (false, false);
-        for line in profile.lines() {
-            if let Some(function) = line.strip_prefix("fn=") {
-                // `(id) name` where it is first named, then `(id)` alone.
-                let (id, name) = function.split_once(' ').unwrap_or((function, ""));
-                if !name.is_empty() {
-                    names.insert(id, name.contains("sha256") || name.contains("sha2"));
-                }
-                is_hashing = names.get(id).copied().unwrap_or_default();
-            } else if let Some(function) = line.strip_prefix("cfn=") {
-                if let Some((id, name)) = function.split_once(' ') {
-                    names.insert(id, name.contains("sha256") || name.contains("sha2"));
-                }
-            } else if line.starts_with("calls=") {
-                is_call = true;
-            } else if line
-                .starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first))
-            {
-                // After a call comes what was spent in it, which is counted
-                // where it was spent.
-                if !std::mem::take(&mut is_call) {
-                    let cost = line.split_whitespace().nth(1);
-                    let cost = cost.and_then(|cost| cost.parse().ok()).unwrap_or(0);
-                    counted.total += cost;
-                    counted.hashing += if is_hashing { cost } else { 0 };
-                }
-            }
-        }
-        counted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_profile_counts_each_instruction_where_it_was_spent() {
-        let profile = "events: Ir\n\nfn=(1) main\n1 100\n+1 20\ncfn=(2) ring_sha256_block\n\
-                       calls=3 0\n* 900\n2 5\n\nfn=(2)\n0 900\ncfn=(3) memcpy\ncalls=1 0\n0 7\n\n\
-                       fn=(3)\n0 7\ntotals: 1032\n";
-        let expected = Profile {
-            total: 1_032,
-            hashing: 900,
-        };
-        assert_eq!(Profile::of(profile), expected);
-    }
-
-    #[test]
-    fn a_heap_is_read_from_what_dhat_says() {
-        let said = "==1== Total:     1,234 bytes in 56 blocks\n\
-                    ==1== At t-gmax: 78 bytes in 9 blocks\n==1== At t-end: 0 bytes in 0 blocks\n";
-        let heap = Heap::read(said).unwrap();
-        assert_eq!((heap.bytes, heap.blocks, heap.peak), (1_234, 56, 78));
-        assert!(Heap::read("==1== nothing").is_none());
-    }
+/// A run that valgrind can watch.
+fn counted(client: Client, run: &Run, identity: &Identity) -> Rerun {
+    pushing(client, run, identity).and("--untimed")
 }

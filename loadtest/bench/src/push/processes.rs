@@ -1,10 +1,10 @@
 //! The processes: one that answers, and one for each run.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 
 use super::client::{Cost, Run};
 use super::{Client, Transport};
+use crate::rerun::Rerun;
 
 /// Who the sink says it is, and who the clients say they are.
 pub(super) struct Identity {
@@ -43,11 +44,6 @@ impl Identity {
 
     fn key(&self) -> PathBuf {
         self.directory.path().join("key.pem")
-    }
-
-    /// A file for what a tool writes.
-    pub(super) fn scratch(&self) -> PathBuf {
-        self.directory.path().join("scratch")
     }
 }
 
@@ -95,70 +91,29 @@ pub(super) async fn measure(
     run: &Run,
     identity: &Identity,
 ) -> anyhow::Result<Cost> {
-    let executable = std::env::current_exe()?;
-    let (output, _) = run_to_end(executable.as_ref(), &[], client, run, &[], identity).await?;
-    serde_json::from_str(&output).context("the run did not say what it took")
+    let said = pushing(client, run, identity).run().await?;
+    serde_json::from_str(&said.stdout).context("the run did not say what it took")
 }
 
-/// Runs a client under a tool, and returns what the tool said.
-pub(super) async fn run_under(
-    tool: &[&str],
-    client: Client,
-    run: &Run,
-    identity: &Identity,
-) -> anyhow::Result<String> {
-    let [program, arguments @ ..] = tool else {
-        bail!("no tool was named");
-    };
-    let executable = std::env::current_exe()?;
-    let executable = executable.to_string_lossy();
-    let arguments: Vec<_> = arguments.iter().copied().chain([&*executable]).collect();
-    let (_, said) = run_to_end(
-        Path::new(program),
-        &arguments,
-        client,
-        run,
-        &["--untimed"],
-        identity,
-    )
-    .await?;
-    Ok(said)
-}
-
-/// Returns what a run wrote to its two outputs.
-async fn run_to_end(
-    program: &Path,
-    arguments: &[&str],
-    client: Client,
-    run: &Run,
-    more: &[&str],
-    identity: &Identity,
-) -> anyhow::Result<(String, String)> {
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .args(["push-client", client.name()])
-        .args(["--endpoint", &run.endpoint])
-        .args(["--in-flight", &run.in_flight.to_string()])
-        .args(["--pushes", &run.pushes.to_string()])
-        .args(["--payload", &run.payload.to_string()])
-        .args(more)
-        .env("AWS_REGION", "eu-central-1")
-        .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-        .env(
+/// A process that pushes.
+pub(super) fn pushing(client: Client, run: &Run, identity: &Identity) -> Rerun {
+    let arguments = [
+        ["push-client", client.name()],
+        ["--endpoint", &run.endpoint],
+        ["--in-flight", &run.in_flight.to_string()],
+        ["--pushes", &run.pushes.to_string()],
+        ["--payload", &run.payload.to_string()],
+    ];
+    Rerun::with_arguments(arguments.as_flattened().iter().copied())
+        .set("AWS_REGION", "eu-central-1")
+        .set("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        .set(
             "AWS_SECRET_ACCESS_KEY",
             "a secret of forty characters or nearly so",
         )
-        .env("AWS_EC2_METADATA_DISABLED", "true")
+        // Empty, there is none.
+        .set("AWS_SESSION_TOKEN", &identity.session_token)
+        .set("AWS_EC2_METADATA_DISABLED", "true")
         // What rustls-native-certs takes in place of the system's.
-        .env("SSL_CERT_FILE", identity.certificate())
-        .env_remove("AWS_SESSION_TOKEN")
-        .kill_on_drop(true);
-    if !identity.session_token.is_empty() {
-        command.env("AWS_SESSION_TOKEN", &identity.session_token);
-    }
-    let ended = command.output().await?;
-    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-    ensure!(ended.status.success(), "{}: {said}", ended.status);
-    Ok((String::from_utf8(ended.stdout)?, said))
+        .set("SSL_CERT_FILE", identity.certificate())
 }

@@ -39,18 +39,13 @@ pub(crate) struct Measurement {
     pub(crate) stack_cpu: Duration,
     pub(crate) effort: Effort,
     /// What the functions asked of the tables.
-    pub(super) dynamodb: Requests,
+    pub(crate) dynamodb: Requests,
     /// What they asked of the queues. What Lambda asks for them, to receive and
     /// to delete, is not counted.
-    pub(super) sqs: Requests,
+    pub(crate) sqs: Requests,
 }
 
-/// How many broadcasts to so many are enough for a run.
-pub(super) fn broadcasts_to(connections: u32) -> u32 {
-    DELIVERIES.div_ceil(connections).min(MAX_BROADCASTS)
-}
-
-/// Broadcasts so often.
+/// Broadcasts often enough, with warm workers.
 ///
 /// # Errors
 /// The stack does not answer, or somebody was not reached.
@@ -58,9 +53,22 @@ pub(super) async fn measure(
     stack: &Stack,
     tallies: &Tallies,
     connections: u32,
-    broadcasts: u32,
 ) -> anyhow::Result<Measurement> {
     broadcast::warm_up(stack, Duration::ZERO).await?;
+    let broadcasts = DELIVERIES.div_ceil(connections).min(MAX_BROADCASTS);
+    repeat(stack, tallies, connections, broadcasts).await
+}
+
+/// Broadcasts so often.
+///
+/// # Errors
+/// The stack does not answer, or somebody was not reached.
+pub(super) async fn repeat(
+    stack: &Stack,
+    tallies: &Tallies,
+    connections: u32,
+    broadcasts: u32,
+) -> anyhow::Result<Measurement> {
     let mut sum = Measurement {
         broadcasts,
         ..Measurement::default()

@@ -1,6 +1,7 @@
 //! Counts what functions ask of the tables and the queues, on the way there.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::net::SocketAddr;
 use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -29,11 +30,11 @@ const MAX_REQUEST_BYTES: usize = 16 * 1_024 * 1_024;
 /// Requests by their operation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub(super) struct Requests(BTreeMap<String, u64>);
+pub(crate) struct Requests(BTreeMap<String, u64>);
 
 impl Requests {
     /// Of all operations.
-    pub(super) fn sum(&self) -> u64 {
+    pub(crate) fn sum(&self) -> u64 {
         self.0.values().sum()
     }
 
@@ -49,6 +50,14 @@ impl Requests {
 
     fn count(&mut self, operation: &str) {
         *self.0.entry(operation.to_owned()).or_default() += 1;
+    }
+}
+
+impl Display for Requests {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let counts = self.0.iter();
+        let counts = counts.map(|(operation, count)| format!("{count} {operation}"));
+        f.write_str(&counts.collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -228,5 +237,6 @@ mod tests {
         assert_eq!(since, requests(&[("Scan", 3), ("PutItem", 4)]));
         since += requests(&[("Scan", 1), ("Query", 1)]);
         assert_eq!(since.sum(), 9);
+        assert_eq!(since.to_string(), "4 PutItem, 1 Query, 4 Scan");
     }
 }
