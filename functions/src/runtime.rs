@@ -36,9 +36,10 @@ pub(crate) fn start<T>(read: impl FnOnce(&mut Reader) -> T) -> Result<Started<T>
     let process = settings::Process::read(&mut reader);
     tracing_subscriber::fmt()
         .json()
-        .with_env_filter(process.log_filter)
+        .with_max_level(Level::TRACE)
         .with_ansi(false)
         .finish()
+        .with(process.log_filter)
         .with(filter_fn(holds_no_payload))
         .try_init()
         .map_err(|error| format!("cannot set up logging: {error}"))?;

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use fanout_core::settings::Reader;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
 
 /// What every function reads beside its own settings.
 #[derive(Debug)]
 pub struct Process {
-    /// `LOG_LEVEL`: which lines are logged.
-    pub log_filter: EnvFilter,
+    /// `LOG_LEVEL`: which lines are logged, by level and target.
+    pub log_filter: Targets,
     /// `METRICS_NAMESPACE`: under which namespace of CloudWatch metrics are
     /// published; without one there are none.
     pub metrics_namespace: Option<String>,
@@ -31,14 +32,14 @@ impl Process {
     }
 }
 
-fn log_filter(read: &mut Reader) -> EnvFilter {
+fn log_filter(read: &mut Reader) -> Targets {
     let text = read.optional_text("LOG_LEVEL");
-    let filter = EnvFilter::try_new(text.as_deref().unwrap_or("info"));
+    let filter = text.as_deref().unwrap_or("info").parse();
     filter.unwrap_or_else(|_| {
         read.require(false, || {
             "LOG_LEVEL: expected a filter such as info or fanout_core=debug,warn".to_owned()
         });
-        EnvFilter::new("info")
+        Targets::new().with_default(Level::INFO)
     })
 }
 

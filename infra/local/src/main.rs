@@ -18,7 +18,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::cli::{Arguments, ColdStartOptions, Command};
 use crate::stack::Stack;
@@ -80,10 +83,15 @@ fn run_stack(options: &cli::Options) -> anyhow::Result<()> {
 }
 
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
+    let filter: Targets = format!("dynoxide=error,{filter}")
+        .parse()
+        .context("--log: expected a filter such as info or fanout_local=debug,warn")?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_env_filter(EnvFilter::try_new(format!("dynoxide=error,{filter}")).context("--log")?)
+        .with_max_level(Level::TRACE)
+        .finish()
+        .with(filter)
         .init();
     Ok(())
 }

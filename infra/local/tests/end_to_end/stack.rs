@@ -23,8 +23,10 @@ pub(crate) use self::process::{Process, command, command_alone, command_with_fil
 pub(crate) use self::subscriber::Subscriber;
 
 /// How long to wait for what should come: long, because the machine that runs
-/// the tests may be slow, and nothing waits for it when all is well.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// the tests may be slow, and nothing waits for it when all is well. Longer than
+/// the visibility timeout, after which a task is delivered again whose worker had
+/// no answer in time.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 
 /// What the system may hold for a client that does not read, in bytes.
 const SMALL_BUFFER: u32 = 4 * 1024;
