@@ -1,4 +1,4 @@
-//! The `@connections` API, by hyper: the [`Pusher`] for many pushes.
+//! The `@connections` API, without the SDK: the [`Pusher`] for many pushes.
 //!
 //! A push through the AWS SDK costs several times what it costs to send. Here a
 //! push is a request on a pooled connection and a signature, of which all that
@@ -10,7 +10,8 @@ mod credentials;
 pub mod endpoint;
 mod error_code;
 mod payloads;
-pub mod pool;
+mod pool;
+mod post;
 mod signature;
 mod signer;
 
@@ -19,17 +20,17 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
-use http_body_util::Full;
+use http::{HeaderName, HeaderValue, Response, header};
 use tokio::time::timeout;
 use tracing::debug;
 
 use self::credentials::{CachedCredentials, CredentialsUnavailable};
 use self::endpoint::{Endpoint, InvalidEndpoint, Path};
 use self::error_code::error_code;
-use self::payloads::{HashedPayloads, HexDigest};
-use self::pool::{Pool, Protocol, SendError};
-use self::signer::{Moment, Signer};
+use self::payloads::HashedPayloads;
+use self::pool::{Pool, SendError};
+use self::post::Post;
+use self::signer::Signer;
 use crate::aws::answer::{classify_status, retry_after};
 use crate::clock::Clock;
 use crate::connection::ConnectionId;
@@ -38,9 +39,7 @@ use crate::push::{PushOutcome, Pusher};
 const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
 /// What the service's model gives a blob.
-const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
-/// Authorization, content type, date, host and token.
-const MOST_HEADERS: usize = 5;
+static CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// Where to push, and within what bounds.
 #[derive(Clone, Debug)]
@@ -114,38 +113,19 @@ impl PushClient {
         let now = self.clock.now();
         let credentials = self.credentials.get(now).await?;
         let moment = self.signer.at(&credentials, now);
-        let digest = self.payloads.digest(payload);
-        let answer = self.pool.send(now, |protocol| {
-            self.request(protocol, path, payload, &moment, &digest)
-        });
-        Ok(classify(&answer.await?))
-    }
-
-    fn request(
-        &self,
-        protocol: Protocol,
-        path: &Path,
-        payload: &Bytes,
-        moment: &Moment,
-        digest: &HexDigest,
-    ) -> Request<Full<Bytes>> {
-        let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
-        if protocol == Protocol::Http1 {
-            headers.insert(header::HOST, self.endpoint.host().clone());
-        }
-        headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
-        headers.insert(DATE, moment.date().clone());
-        if let Some(token) = moment.security_token() {
-            headers.insert(SECURITY_TOKEN, token.clone());
-        }
-        if let Some(authorization) = moment.authorization(path, digest) {
-            headers.insert(header::AUTHORIZATION, authorization);
-        }
-        let mut request = Request::new(Full::new(payload.clone()));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.endpoint.uri(protocol, path);
-        *request.headers_mut() = headers;
-        request
+        let authorization = moment.authorization(path, &self.payloads.digest(payload));
+        let headers = [
+            (header::CONTENT_TYPE, Some(&CONTENT_TYPE)),
+            (DATE, Some(moment.date())),
+            (SECURITY_TOKEN, moment.security_token()),
+            (header::AUTHORIZATION, authorization.as_ref()),
+        ];
+        let post = Post {
+            path: path.whole(),
+            headers: &headers,
+            payload,
+        };
+        Ok(classify(&self.pool.send(now, post).await?))
     }
 }
 

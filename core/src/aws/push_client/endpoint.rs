@@ -7,7 +7,6 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri, uri};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::pool::Protocol;
 use crate::connection::ConnectionId;
 
 /// All but what RFC 3986 calls unreserved: how the service's clients write a
@@ -77,19 +76,20 @@ impl Endpoint {
         Some(Path { whole, id_at })
     }
 
-    /// Returns what a request is addressed to: over HTTP/1.1 the path, over
-    /// HTTP/2 the whole of it.
+    /// Returns the whole address of a path.
     #[must_use]
-    pub fn uri(&self, protocol: Protocol, path: &Path) -> Uri {
-        match protocol {
-            Protocol::Http1 => path.whole.clone().into(),
-            Protocol::Http2 => self.with_path(path.whole.clone()),
-        }
+    pub fn uri(&self, path: &PathAndQuery) -> Uri {
+        let mut parts = uri::Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path.clone());
+        // All three are there, which is all that is asked of parts.
+        Uri::from_parts(parts).unwrap_or_default()
     }
 
     /// Returns where to connect.
     pub(super) fn origin(&self) -> Uri {
-        self.with_path(PathAndQuery::from_static("/"))
+        self.uri(&PathAndQuery::from_static("/"))
     }
 
     /// Returns the path before an id as a signature has it: each segment
@@ -102,18 +102,15 @@ impl Endpoint {
         }
         canonical
     }
-
-    fn with_path(&self, path: PathAndQuery) -> Uri {
-        let mut parts = uri::Parts::default();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(path);
-        // All three are there, which is all that is asked of parts.
-        Uri::from_parts(parts).unwrap_or_default()
-    }
 }
 
 impl Path {
+    /// Returns all of it, as a request has it.
+    #[must_use]
+    pub fn whole(&self) -> &PathAndQuery {
+        &self.whole
+    }
+
     /// Returns the connection's id as it is in the path.
     #[must_use]
     pub fn encoded_id(&self) -> &str {
@@ -172,9 +169,9 @@ mod tests {
         let endpoint: Endpoint = url.parse().unwrap();
         assert_eq!(endpoint.host(), host);
         let path_of_id = endpoint.path_of(&id.into()).unwrap();
-        assert_eq!(endpoint.uri(Protocol::Http1, &path_of_id), path);
+        assert_eq!(path_of_id.whole(), path);
         let whole = format!("{}://{host}{path}", endpoint.scheme);
-        assert_eq!(endpoint.uri(Protocol::Http2, &path_of_id), whole.as_str());
+        assert_eq!(endpoint.uri(path_of_id.whole()), whole.as_str());
         assert_eq!(endpoint.canonical_start(), canonical_start);
         assert!(path.ends_with(path_of_id.encoded_id()));
     }

@@ -13,17 +13,16 @@ mod http2;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use http::{Request, Response, Uri};
-use http_body_util::Full;
+use http::Response;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore};
 
-pub use self::connect::ConnectError;
-use self::connect::{Connected, Connector};
-use self::exchange::Failure;
+use self::connect::{ConnectError, Connected, Connector};
+use self::exchange::{Failure, Fault};
 use self::http1::Http1;
 use self::http2::{Http2, Stream, Tasks};
 use super::endpoint::Endpoint;
+use super::post::Post;
 
 /// How many connections are opened at a time, once it is known that each will
 /// carry one request: handshakes cost CPU, and most of those who wait for one
@@ -34,37 +33,28 @@ const OPENING_AT_ONCE: usize = 32;
 /// be nobody any more, and a push would be lost in finding out.
 const LONGEST_REST: SignedDuration = SignedDuration::from_secs(20);
 
-/// Which version of HTTP a connection speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
-    /// HTTP/1.1.
-    Http1,
-    /// HTTP/2.
-    Http2,
-}
-
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum SendError {
+pub(super) enum SendError {
     /// There is no connection to send it on.
     #[error("cannot connect")]
     Connect(#[source] ConnectError),
     /// The connection failed before the head of an answer came. The request may
     /// have arrived.
     #[error("no answer")]
-    Lost(#[source] hyper::Error),
+    Lost(#[source] Fault),
     /// The connection failed within an answer.
     #[error("the answer broke off")]
-    Cut(#[source] hyper::Error),
+    Cut(#[source] Fault),
 }
 
 /// Connections to one endpoint.
 ///
 /// The first is opened alone, and tells which protocol is spoken; the others
 /// are opened as requests need them.
-pub struct Pool {
+pub(super) struct Pool {
     connector: Connector,
-    origin: Uri,
+    endpoint: Endpoint,
     in_flight: Semaphore,
     opening: Semaphore,
     /// A connection has room for a request.
@@ -95,7 +85,7 @@ impl Pool {
     ///
     /// # Errors
     /// The endpoint is `https`, and this system trusts no certificates.
-    pub fn new(endpoint: &Endpoint, max_in_flight: usize) -> std::io::Result<Self> {
+    pub(super) fn new(endpoint: &Endpoint, max_in_flight: usize) -> std::io::Result<Self> {
         let connector = connect::connector(endpoint.is_https())?;
         Ok(Self::through(connector, endpoint, max_in_flight))
     }
@@ -103,7 +93,7 @@ impl Pool {
     fn through(connector: Connector, endpoint: &Endpoint, max_in_flight: usize) -> Self {
         Self {
             connector,
-            origin: endpoint.origin(),
+            endpoint: endpoint.clone(),
             in_flight: Semaphore::new(max_in_flight),
             opening: Semaphore::new(1),
             freed: Notify::new(),
@@ -112,12 +102,12 @@ impl Pool {
         }
     }
 
-    /// Sends a request and reads its answer, of whose body no more than 4 KiB
-    /// are kept. `now` tells which connections have rested for too long.
+    /// Sends a request and reads its answer, of whose body no more than 4 KiB are
+    /// kept, and of a success over HTTP/1.1 no header. `now` tells which connections
+    /// have rested for too long.
     ///
-    /// `request` makes the request for the protocol of its connection. It is
-    /// made again when a connection from before turns out to be closed, and
-    /// nothing was written yet.
+    /// The request is sent again when a connection from before turns out to be
+    /// closed, and nothing was written yet.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -125,21 +115,18 @@ impl Pool {
     /// # Cancel safety
     /// What is dropped before its answer was read closes its connection, or over
     /// HTTP/2 resets its stream.
-    pub async fn send<F>(
+    pub(super) async fn send(
         &self,
         now: Timestamp,
-        mut request: F,
-    ) -> Result<Response<Bytes>, SendError>
-    where
-        F: FnMut(Protocol) -> Request<Full<Bytes>>,
-    {
+        post: Post<'_>,
+    ) -> Result<Response<Bytes>, SendError> {
         // Never closed: there is always a permit.
         let _in_flight = self.in_flight.acquire().await.ok();
         loop {
             let (room, is_new) = self.room(now).await?;
             let answered = match room {
                 Room::Http1(mut connection) => {
-                    let answered = connection.send(request(Protocol::Http1)).await;
+                    let answered = connection.send(self.endpoint.host(), post).await;
                     if connection.is_free() {
                         self.open().idle.push((connection, now));
                         self.freed.notify_one();
@@ -147,7 +134,7 @@ impl Pool {
                     answered
                 }
                 Room::Http2(stream) => {
-                    let answered = stream.send(request(Protocol::Http2)).await;
+                    let answered = stream.send(&self.endpoint, post).await;
                     self.freed.notify_one();
                     answered
                 }
@@ -189,7 +176,8 @@ impl Pool {
         if let Some(room) = self.open().take(now) {
             return Ok(Some((room, false)));
         }
-        let opened = connect::connect(&self.connector, &self.origin, &self.tasks);
+        let origin = self.endpoint.origin();
+        let opened = connect::connect(&self.connector, &origin, &self.tasks);
         let room = match opened.await.map_err(SendError::Connect)? {
             Connected::Http1(connection) => {
                 let is_first = !std::mem::replace(&mut self.open().is_http1_seen, true);

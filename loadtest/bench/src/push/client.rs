@@ -84,12 +84,8 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
             push_all(&client, run, cpu_clock).await?
         }
         Client::Unsigned => {
-            push_all(
-                &Unsigned::new(&run.endpoint, run.in_flight)?,
-                run,
-                cpu_clock,
-            )
-            .await?
+            let client = Unsigned::new(&run.endpoint)?;
+            push_all(&client, run, cpu_clock).await?
         }
     };
     println!("{}", serde_json::to_string(&cost)?);

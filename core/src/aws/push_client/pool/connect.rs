@@ -16,11 +16,13 @@ use super::http1::Http1;
 use super::http2::{Http2, Tasks};
 
 pub(super) type Connector = HttpsConnector<HttpConnector>;
-pub(super) type Io = MaybeHttpsStream<TokioIo<TcpStream>>;
+pub(super) type HyperIo = MaybeHttpsStream<TokioIo<TcpStream>>;
+/// The same, for what reads and writes by tokio's traits.
+pub(super) type Io = TokioIo<HyperIo>;
 
 /// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
+pub(in crate::aws::push_client) enum ConnectError {
     /// TCP or TLS failed.
     #[error("{0}")]
     Network(Box<dyn std::error::Error + Send + Sync>),
@@ -69,6 +71,6 @@ pub(super) async fn connect(
     Ok(if io.connected().is_negotiated_h2() {
         Connected::Http2(Http2::open(io, tasks).await?)
     } else {
-        Connected::Http1(Http1::open(io).await?)
+        Connected::Http1(Box::new(Http1::new(TokioIo::new(io))))
     })
 }

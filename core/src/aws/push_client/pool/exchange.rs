@@ -1,49 +1,39 @@
 //! What is the same for a request over either protocol.
 
-use bytes::{Bytes, BytesMut};
-use http::Request;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::TrySendError;
+use std::io;
+
+use super::http1::Malformed;
 
 /// How much of an answer's body is kept, in bytes: an error's is a line.
 pub(super) const MOST_BODY: usize = 4 * 1024;
 
 /// Why a request has no answer.
+#[derive(Debug)]
 pub(super) enum Failure {
     /// The connection was closed before anything was written.
-    Unsent(hyper::Error),
+    Unsent(Fault),
     /// The request may have arrived.
-    Lost(hyper::Error),
+    Lost(Fault),
     /// The head of an answer came, and no end.
-    Cut(hyper::Error),
+    Cut(Fault),
 }
 
-impl From<TrySendError<Request<Full<Bytes>>>> for Failure {
-    fn from(error: TrySendError<Request<Full<Bytes>>>) -> Self {
-        if error.message().is_some() {
-            Self::Unsent(error.into_error())
-        } else {
-            Self::Lost(error.into_error())
-        }
-    }
-}
-
-/// Reads a body to its end, or as far as it is kept.
-pub(super) async fn read(mut body: Incoming) -> Result<Bytes, Failure> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    let mut kept = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(Failure::Cut)?.into_data() else {
-            continue;
-        };
-        let room = MOST_BODY - kept.len();
-        kept.extend_from_slice(data.get(..room).unwrap_or(&data));
-        if data.len() > room {
-            break;
-        }
-    }
-    Ok(kept.freeze())
+/// What went wrong on a connection.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::aws::push_client) enum Fault {
+    /// The socket failed, or TLS.
+    #[error("cannot read or write")]
+    Io(#[from] io::Error),
+    /// The gateway closed it.
+    #[error("the connection was closed")]
+    Closed,
+    /// There was something to read before anything was asked.
+    #[error("an answer to no request")]
+    Unasked,
+    /// What came over HTTP/1.1 is no answer.
+    #[error(transparent)]
+    Http1(#[from] Malformed),
+    /// HTTP/2 failed.
+    #[error(transparent)]
+    Http2(#[from] hyper::Error),
 }

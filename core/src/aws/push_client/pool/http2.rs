@@ -3,15 +3,19 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper::rt::Executor;
 use tokio::task::JoinSet;
 
-use super::connect::Io;
-use super::exchange::{self, Failure};
+use super::super::endpoint::Endpoint;
+use super::super::post::Post;
+use super::connect::HyperIo;
+use super::exchange::{Failure, MOST_BODY};
 
 /// How many streams a connection carries before another one is opened: about
 /// half of the 128 that gateways commonly allow, so that none waits for the end
@@ -48,7 +52,7 @@ struct Load {
 }
 
 impl Http2 {
-    pub(super) async fn open(io: Io, tasks: &Arc<Tasks>) -> hyper::Result<Self> {
+    pub(super) async fn open(io: HyperIo, tasks: &Arc<Tasks>) -> hyper::Result<Self> {
         let spawn = Spawn(Arc::downgrade(tasks));
         let handshake = Builder::new(spawn.clone()).handshake(io);
         let (sender, connection) = handshake.await?;
@@ -87,10 +91,12 @@ impl Http2 {
 impl Stream {
     pub(super) async fn send(
         mut self,
-        request: Request<Full<Bytes>>,
+        endpoint: &Endpoint,
+        post: Post<'_>,
     ) -> Result<Response<Bytes>, Failure> {
-        let (head, body) = self.sender.try_send_request(request).await?.into_parts();
-        let body = exchange::read(body).await?;
+        let answer = self.sender.try_send_request(request(endpoint, post)).await;
+        let (head, body) = answer.map_err(unanswered)?.into_parts();
+        let body = read(body).await?;
         self.is_ended = true;
         Ok(Response::from_parts(head, body))
     }
@@ -117,4 +123,45 @@ where
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
     }
+}
+
+fn request(endpoint: &Endpoint, post: Post<'_>) -> Request<Full<Bytes>> {
+    let mut headers = HeaderMap::with_capacity(post.headers.len());
+    let given = post.headers();
+    headers.extend(given.map(|(name, value)| (name.clone(), value.clone())));
+    let mut request = Request::new(Full::new(post.payload.clone()));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = endpoint.uri(post.path);
+    *request.headers_mut() = headers;
+    request
+}
+
+fn unanswered(error: TrySendError<Request<Full<Bytes>>>) -> Failure {
+    let is_unsent = error.message().is_some();
+    let fault = error.into_error().into();
+    if is_unsent {
+        Failure::Unsent(fault)
+    } else {
+        Failure::Lost(fault)
+    }
+}
+
+/// Reads a body to its end, or as far as it is kept.
+async fn read(mut body: Incoming) -> Result<Bytes, Failure> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let mut kept = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Failure::Cut(error.into()))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        let room = MOST_BODY - kept.len();
+        kept.extend_from_slice(data.get(..room).unwrap_or(&data));
+        if data.len() > room {
+            break;
+        }
+    }
+    Ok(kept.freeze())
 }

@@ -3,29 +3,33 @@
 mod gateway;
 mod http2;
 
-use http::Method;
+use bytes::Bytes;
+use http::Response;
+use http::uri::PathAndQuery;
 
 use self::gateway::{Gateway, Speaks};
 use super::*;
 
 const START: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// A request that says how it wants to be answered.
-fn asking(how: &'static str) -> impl FnMut(Protocol) -> Request<Full<Bytes>> {
-    move |protocol| {
-        let uri = match protocol {
-            Protocol::Http1 => format!("/{how}"),
-            Protocol::Http2 => format!("https://localhost/{how}"),
-        };
-        let mut request = Request::new(Full::from("{}"));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri.parse().unwrap();
-        request
-    }
+/// Sends a request that says how it wants to be answered.
+async fn ask_with(
+    pool: &Pool,
+    now: Timestamp,
+    how: &'static str,
+    payload: &Bytes,
+) -> Result<Response<Bytes>, SendError> {
+    let path: PathAndQuery = format!("/{how}").parse().unwrap();
+    let post = Post {
+        path: &path,
+        headers: &[],
+        payload,
+    };
+    pool.send(now, post).await
 }
 
 async fn ask(pool: &Pool, how: &'static str) -> Result<Response<Bytes>, SendError> {
-    pool.send(START, asking(how)).await
+    ask_with(pool, START, how, &Bytes::from_static(b"{}")).await
 }
 
 #[tokio::test]
@@ -108,7 +112,9 @@ async fn a_connection_that_rested_for_too_long_is_not_used_again() {
     let pool = gateway.pool(8);
     let at = |seconds| START + SignedDuration::from_secs(seconds);
     for (seconds, expected) in [(0, 1), (20, 1), (41, 2), (40, 2), (10, 3)] {
-        pool.send(at(seconds), asking("nothing")).await.unwrap();
+        let payload = Bytes::from_static(b"{}");
+        let asked = ask_with(&pool, at(seconds), "nothing", &payload);
+        asked.await.unwrap();
         assert_eq!(gateway.connections(), expected, "at {seconds} s");
     }
 }
@@ -125,6 +131,20 @@ async fn a_body_is_kept_up_to_its_bound() {
     // Rather than to read the rest, its connection is closed.
     ask(&pool, "nothing").await.unwrap();
     assert_eq!(gateway.connections(), 2);
+}
+
+#[tokio::test]
+async fn a_large_payload_arrives_whole() {
+    let payload = Bytes::from(vec![b'x'; 128 * 1024]);
+    for speaks in [Speaks::Plain, Speaks::Http1, Speaks::Http2] {
+        let gateway = Gateway::start(speaks).await;
+        let pool = gateway.pool(8);
+        for _ in 0..3 {
+            let answer = ask_with(&pool, START, "size", &payload).await.unwrap();
+            assert_eq!(answer.body(), "131072");
+        }
+        assert_eq!(gateway.connections(), 1);
+    }
 }
 
 #[tokio::test]

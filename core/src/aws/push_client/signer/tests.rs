@@ -7,7 +7,6 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::aws::push_client::payloads::HashedPayloads;
-use crate::aws::push_client::pool::Protocol;
 
 fn credentials(id: &str, secret: &str, token: Option<&str>) -> Arc<Credentials> {
     let token = token.map(ToOwned::to_owned);
@@ -114,7 +113,7 @@ proptest! {
         let path = parsed.path_of(&id.as_str().into()).unwrap();
         let signer = Signer::new(&parsed, &region);
         let credentials = credentials(&key_id, &secret, token.as_deref());
-        let url = parsed.uri(Protocol::Http2, &path).to_string();
+        let url = parsed.uri(path.whole()).to_string();
         // Twice, as the second time finds everything made already.
         for second in seconds.iter().flat_map(|second| [*second; 2]) {
             let signed = ours(&signer, &path, &payload, &credentials, second);

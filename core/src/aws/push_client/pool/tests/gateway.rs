@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::{HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -211,7 +213,7 @@ async fn answer(
     state: &State,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let how = request.uri().path().trim_start_matches('/').to_owned();
-    http_body_util::BodyExt::collect(request.into_body()).await?;
+    let asked = http_body_util::BodyExt::collect(request.into_body()).await?;
     let mut answer = Response::new(Full::default());
     match how.as_str() {
         "nothing" => {}
@@ -223,6 +225,7 @@ async fn answer(
             *answer.status_mut() = StatusCode::GONE;
             *answer.body_mut() = Full::from("{\"code\":\"GoneException\"}");
         }
+        "size" => *answer.body_mut() = Full::from(asked.to_bytes().len().to_string()),
         "long" => *answer.body_mut() = Full::from(vec![b'x'; 100_000]),
         "last" => {
             let close = HeaderValue::from_static("close");
