@@ -156,29 +156,27 @@ impl Pool {
             if let Some(room) = self.open().take(now) {
                 return Ok((room, false));
             }
+            // Another request may be done before it is this one's turn.
+            let _opening = tokio::select! {
+                biased;
+                permit = self.opening.acquire() => permit,
+                () = self.freed.notified() => continue,
+            };
+            // While this waited, another may have been done, or opened one.
+            if let Some(room) = self.open().take(now) {
+                return Ok((room, false));
+            }
             // Apart from the request's own future: it is large, and few requests
             // come to it.
-            if let Some(found) = Box::pin(self.wait_or_open(now)).await? {
-                return Ok(found);
-            }
+            return Ok((Box::pin(self.connect()).await?, true));
         }
     }
 
-    /// Opens a connection when it is this request's turn; `None` if there may be
-    /// room on another one before that.
-    async fn wait_or_open(&self, now: Timestamp) -> Result<Option<(Room, bool)>, SendError> {
-        let _opening = tokio::select! {
-            biased;
-            permit = self.opening.acquire() => permit,
-            () = self.freed.notified() => return Ok(None),
-        };
-        // While this waited, another may have been done, or opened one.
-        if let Some(room) = self.open().take(now) {
-            return Ok(Some((room, false)));
-        }
+    /// Opens a connection, and returns room on it.
+    async fn connect(&self) -> Result<Room, SendError> {
         let origin = self.endpoint.origin();
         let opened = connect::connect(&self.connector, &origin, &self.tasks);
-        let room = match opened.await.map_err(SendError::Connect)? {
+        Ok(match opened.await.map_err(SendError::Connect)? {
             Connected::Http1(connection) => {
                 let is_first = !std::mem::replace(&mut self.open().is_http1_seen, true);
                 if is_first {
@@ -192,8 +190,7 @@ impl Pool {
                 self.freed.notify_waiters();
                 Room::Http2(stream)
             }
-        };
-        Ok(Some((room, true)))
+        })
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {

@@ -46,6 +46,10 @@ pub(super) struct Connections {
 #[derive(Default)]
 struct Open {
     /// The latest used last.
+    #[expect(
+        clippy::vec_box,
+        reason = "a connection is large, and every request takes one out and puts it back"
+    )]
     idle: Vec<Box<Http1>>,
     shared: Vec<Http2>,
     is_http1_seen: bool,
@@ -96,16 +100,16 @@ impl Connections {
         if let Some(room) = self.open().take() {
             return Ok(room);
         }
-        // Apart from the request's own future: it is large, and few requests
-        // come to it.
-        Box::pin(self.wait_and_connect()).await
-    }
-
-    async fn wait_and_connect(&self) -> anyhow::Result<Room> {
         let _opening = self.opening.acquire().await?;
         if let Some(room) = self.open().take() {
             return Ok(room);
         }
+        // Apart from the request's own future: it is large, and few requests
+        // come to it.
+        Box::pin(self.connect()).await
+    }
+
+    async fn connect(&self) -> anyhow::Result<Room> {
         let connecting = self.connector.clone().call(self.origin.clone());
         let io = connecting.await.map_err(anyhow::Error::from_boxed);
         let io = io.context("cannot connect")?;
