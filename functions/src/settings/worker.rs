@@ -16,8 +16,8 @@ use super::{management_endpoint, store};
 /// What pushes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushClient {
-    /// Requests of this project's own, by hyper: a fraction of the cost.
-    Hyper,
+    /// Requests of this project's own, a fraction of the cost.
+    Own,
     /// The AWS SDK.
     Sdk,
 }
@@ -34,7 +34,7 @@ pub struct Worker {
     /// `PUSH_RATE_PER_SECOND` and `PUSH_BURST`: this worker's share of the
     /// account's quota.
     pub share: Share,
-    /// `PUSH_CLIENT`: what pushes, `hyper` or `sdk`.
+    /// `PUSH_CLIENT`: what pushes, `own` or `sdk`.
     pub push_client: PushClient,
     /// `PUSH_TIMEOUT_MS`: how long one attempt may take.
     pub push_timeout: Duration,
@@ -52,8 +52,8 @@ impl Worker {
             (Lane::DeadLetters, read.text("DEAD_LETTER_QUEUE_URL")),
         ]);
         let management_endpoint = management_endpoint(read);
-        let clients = [("hyper", PushClient::Hyper), ("sdk", PushClient::Sdk)];
-        let push_client = read.one_of_or("PUSH_CLIENT", &clients, PushClient::Hyper);
+        let clients = [("own", PushClient::Own), ("sdk", PushClient::Sdk)];
+        let push_client = read.one_of_or("PUSH_CLIENT", &clients, PushClient::Own);
         let push_timeout = read.milliseconds("PUSH_TIMEOUT_MS", 3_000, 100..=29_000);
         let deadline_margin = read.milliseconds("DEADLINE_MARGIN_MS", 6_000, 200..=60_000);
         let last_word = worker::last_word(deadline_margin);
@@ -132,7 +132,7 @@ mod tests {
         let settings = worker_with(&[]).unwrap();
         assert_eq!(settings.share.rate.get(), 1_000);
         assert_eq!(settings.worker.fanout.max_in_flight, 256);
-        assert_eq!(settings.push_client, PushClient::Hyper);
+        assert_eq!(settings.push_client, PushClient::Own);
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         let settings = worker_with(&[("PUSH_CLIENT", "sdk")]).unwrap();
         assert_eq!(settings.push_client, PushClient::Sdk);
         let problem = worker_with(&[("PUSH_CLIENT", "curl")]).unwrap_err();
-        assert!(problem.contains("expected one of hyper, sdk"), "{problem}");
+        assert!(problem.contains("expected one of own, sdk"), "{problem}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::settings;
 /// Pushes through one client or the other; they give the same outcomes.
 #[derive(Debug)]
 pub(super) enum Gateway {
-    Hyper(Box<PushClient>),
+    Own(Box<PushClient>),
     Sdk(ManagementApi),
 }
 
@@ -25,13 +25,13 @@ impl Gateway {
     ) -> Result<Self, PushClientError> {
         let (endpoint, timeout) = (&settings.management_endpoint, settings.push_timeout);
         Ok(match settings.push_client {
-            settings::PushClient::Hyper => {
+            settings::PushClient::Own => {
                 let settings = push_client::Settings {
                     endpoint: endpoint.clone(),
                     attempt_timeout: timeout,
                     max_in_flight: settings.worker.fanout.max_in_flight,
                 };
-                Self::Hyper(Box::new(PushClient::new(config, &settings, clock)?))
+                Self::Own(Box::new(PushClient::new(config, &settings, clock)?))
             }
             settings::PushClient::Sdk => Self::Sdk(ManagementApi::new(config, endpoint, timeout)),
         })
@@ -41,7 +41,7 @@ impl Gateway {
 impl Pusher for Gateway {
     async fn push(&self, connection: &ConnectionId, payload: &Bytes) -> PushOutcome {
         match self {
-            Self::Hyper(hyper) => hyper.push(connection, payload).await,
+            Self::Own(own) => own.push(connection, payload).await,
             Self::Sdk(sdk) => sdk.push(connection, payload).await,
         }
     }

@@ -67,7 +67,7 @@ async fn engine_goals() -> anyhow::Result<[Goal; 2]> {
 }
 
 async fn client_goals() -> anyhow::Result<[Goal; 2]> {
-    let own = real(push::instructions(Client::Hyper).await?);
+    let own = real(push::instructions(Client::Own).await?);
     let sdk = real(push::instructions(Client::Sdk).await?);
     Ok([
         Goal {

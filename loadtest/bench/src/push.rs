@@ -56,18 +56,18 @@ pub(crate) enum Client {
     /// The AWS SDK.
     Sdk,
     /// This project's client.
-    Hyper,
+    Own,
     /// The same connections, without a signature and whatever else.
     Unsigned,
 }
 
 impl Client {
-    const ALL: [Self; 3] = [Self::Sdk, Self::Hyper, Self::Unsigned];
+    const ALL: [Self; 3] = [Self::Sdk, Self::Own, Self::Unsigned];
 
     fn name(self) -> &'static str {
         match self {
             Self::Sdk => "sdk",
-            Self::Hyper => "hyper",
+            Self::Own => "own",
             Self::Unsigned => "unsigned",
         }
     }

@@ -10,7 +10,7 @@ mod exchange;
 mod http1;
 mod http2;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::Response;
@@ -60,7 +60,7 @@ pub(super) struct Pool {
     /// A connection has room for a request.
     freed: Notify,
     open: Mutex<Open>,
-    tasks: Arc<Tasks>,
+    tasks: Tasks,
 }
 
 /// What is open and has room.
@@ -98,7 +98,7 @@ impl Pool {
             opening: Semaphore::new(1),
             freed: Notify::new(),
             open: Mutex::default(),
-            tasks: Arc::default(),
+            tasks: Tasks::default(),
         }
     }
 

@@ -40,7 +40,7 @@ const SIGNATURE: &str = "AWS4-HMAC-SHA256 \
     SignedHeaders=host, Signature=0";
 
 /// The settings that choose what pushes: the main tests run over either.
-pub(crate) const PUSH_CLIENTS: [&str; 2] = ["PUSH_CLIENT=hyper", "PUSH_CLIENT=sdk"];
+pub(crate) const PUSH_CLIENTS: [&str; 2] = ["PUSH_CLIENT=own", "PUSH_CLIENT=sdk"];
 
 /// A stack of its own, stopped when it is dropped.
 pub(crate) struct Stack {

@@ -73,7 +73,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
             let api = ManagementApi::new(&config, &run.endpoint, TIMEOUT);
             push_all(&api, run, cpu_clock).await?
         }
-        Client::Hyper => {
+        Client::Own => {
             let config = aws::load_config().await;
             let settings = push_client::Settings {
                 endpoint: run.endpoint.clone(),

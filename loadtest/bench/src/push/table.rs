@@ -49,19 +49,19 @@ impl Measured {
     }
 
     fn row(&self) -> String {
-        let signed = self.ratio(Client::Hyper, Client::Unsigned);
-        let sdk = self.ratio(Client::Sdk, Client::Hyper);
+        let signed = self.ratio(Client::Own, Client::Unsigned);
+        let sdk = self.ratio(Client::Sdk, Client::Own);
         format!(
             "| {} | {} | {} | {} | {} | {} | {} | {}, {}, {} |",
             self.transport,
             self.in_flight,
             self.cpu(Client::Sdk),
-            self.cpu(Client::Hyper),
+            self.cpu(Client::Own),
             self.cpu(Client::Unsigned),
             written(signed, 2),
             median(sdk, 1),
             self.speed(Client::Sdk),
-            self.speed(Client::Hyper),
+            self.speed(Client::Own),
             self.speed(Client::Unsigned),
         )
     }
@@ -88,7 +88,7 @@ fn median(spread: Option<Spread>, digits: usize) -> String {
 pub(super) fn print_cpu(measured: &[Measured]) {
     println!("CPU of the pushing process, µs a push: median (least–most)\n");
     println!(
-        "| transport | in flight | SDK | hyper | unsigned | hyper ÷ unsigned | SDK ÷ hyper | pushes/s of each |"
+        "| transport | in flight | SDK | own | unsigned | own ÷ unsigned | SDK ÷ own | pushes/s of each |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|");
     for row in measured.iter().map(Measured::row) {
@@ -104,10 +104,10 @@ mod tests {
     #[test]
     fn a_row_has_medians_spreads_and_ratios() {
         let mut measured = Measured::new(Transport::Plain, 64);
-        for (sdk, hyper, unsigned) in [(80.0, 10.0, 8.0), (90.0, 11.0, 10.0), (100.0, 30.0, 20.0)] {
+        for (sdk, own, unsigned) in [(80.0, 10.0, 8.0), (90.0, 11.0, 10.0), (100.0, 30.0, 20.0)] {
             for (client, cpu_micros) in [
                 (Client::Sdk, sdk),
-                (Client::Hyper, hyper),
+                (Client::Own, own),
                 (Client::Unsigned, unsigned),
             ] {
                 let pushes_per_second = 1e6 / cpu_micros;

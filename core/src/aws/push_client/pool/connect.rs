@@ -1,7 +1,6 @@
 //! Opening a connection: TCP, TLS, and the protocol that the two ends agree on.
 
 use std::io;
-use std::sync::Arc;
 
 use http::Uri;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, MaybeHttpsStream};
@@ -64,7 +63,7 @@ pub(super) fn connector_with(mut tls: ClientConfig) -> Connector {
 pub(super) async fn connect(
     connector: &Connector,
     origin: &Uri,
-    tasks: &Arc<Tasks>,
+    tasks: &Tasks,
 ) -> Result<Connected, ConnectError> {
     let connecting = connector.clone().call(origin.clone());
     let io = connecting.await.map_err(ConnectError::Network)?;

@@ -1,7 +1,7 @@
 //! One connection over HTTP/2.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, Request, Response};
@@ -9,7 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper::rt::Executor;
+use hyper_util::rt::TokioExecutor;
 use tokio::task::JoinSet;
 
 use super::super::endpoint::Endpoint;
@@ -22,13 +22,10 @@ use super::exchange::{Failure, MOST_BODY};
 /// of another.
 const MOST_STREAMS: usize = 64;
 
-/// The tasks that move connections on. They end when this is dropped.
+/// The tasks that hand requests to connections. They end when this is dropped,
+/// and with each of them its connection.
 #[derive(Default)]
 pub(super) struct Tasks(Mutex<JoinSet<()>>);
-
-/// Starts tasks where they belong, as long as that is there.
-#[derive(Clone)]
-struct Spawn(Weak<Tasks>);
 
 /// A connection that carries many requests.
 pub(super) struct Http2 {
@@ -52,12 +49,11 @@ struct Load {
 }
 
 impl Http2 {
-    pub(super) async fn open(io: HyperIo, tasks: &Arc<Tasks>) -> hyper::Result<Self> {
-        let spawn = Spawn(Arc::downgrade(tasks));
-        let handshake = Builder::new(spawn.clone()).handshake(io);
+    pub(super) async fn open(io: HyperIo, tasks: &Tasks) -> hyper::Result<Self> {
+        let handshake = Builder::new(TokioExecutor::new()).handshake(io);
         let (sender, connection) = handshake.await?;
         // Whoever waits for an answer is told of what went wrong.
-        spawn.execute(async { drop(connection.await) });
+        tasks.spawn(async { drop(connection.await) });
         Ok(Self {
             sender,
             load: Arc::default(),
@@ -111,15 +107,9 @@ impl Drop for Stream {
     }
 }
 
-impl<F> Executor<F> for Spawn
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fn execute(&self, task: F) {
-        let Some(owner) = self.0.upgrade() else {
-            return;
-        };
-        let mut tasks = owner.0.lock().unwrap_or_else(PoisonError::into_inner);
+impl Tasks {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
     }
