@@ -24,8 +24,11 @@ use tokio::time::Instant;
 const FULL_SPEED_PRICE: u32 = 100;
 /// The slowest speed, as a fraction of the share.
 const SLOWEST: f64 = 0.05;
-/// What is left of the speed after a round of throttling.
-const DECREASE: f64 = 0.7;
+/// How many times the part that was throttled is taken off the speed: what was
+/// too fast, and as much again, for what the account lacks by then.
+const DECREASE: f64 = 2.0;
+/// The most that one round takes off.
+const LARGEST_DECREASE: f64 = 0.5;
 /// What the speed gains in a round without throttling.
 const INCREASE: f64 = 0.05;
 /// How long a round is: several round trips to the gateway, so that a slower
@@ -98,8 +101,10 @@ impl Pacer {
     }
 }
 
-/// How fast pushes start, as a fraction of the share: additive increase,
-/// multiplicative decrease.
+/// How fast pushes start, as a fraction of the share: additive increase, and
+/// multiplicative decrease in proportion to what was throttled. A burst that
+/// reaches the gateway closer together than it left is a few per cent too much,
+/// once; a share that is twice what there is, is half too much.
 #[derive(Debug)]
 struct Speed {
     fraction: f64,
@@ -127,7 +132,9 @@ impl Speed {
         // A single throttled push is always tolerated: it says nothing yet.
         let tolerated = (f64::from(self.ended) * TOLERATED).max(1.0);
         if f64::from(self.throttled) > tolerated {
-            self.fraction = (self.fraction * DECREASE).max(SLOWEST);
+            let throttled = f64::from(self.throttled) / f64::from(self.ended);
+            let decrease = (throttled * DECREASE).min(LARGEST_DECREASE);
+            self.fraction = (self.fraction * (1.0 - decrease)).max(SLOWEST);
         } else {
             self.fraction = (self.fraction + INCREASE).min(1.0);
         }
@@ -223,6 +230,20 @@ mod tests {
         pushes_in(&pacer, second * 5, false).await;
         let recovered = pushes_in(&pacer, second, false).await;
         assert!(recovered >= 990, "{recovered} pushes after recovery");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_slows_down_by_as_much_as_was_too_fast() {
+        for (throttled, percent) in [(1, 100), (3, 94), (10, 80), (25, 50), (100, 50)] {
+            let pacer = pacer(1_000, 20);
+            for nth in 1..100 {
+                pacer.note(nth < throttled);
+            }
+            tokio::time::advance(ROUND).await;
+            pacer.note(true);
+            let price = (FULL_SPEED_PRICE * 100) / percent;
+            assert_eq!(pacer.speed().price().get(), price, "{throttled} of 100");
+        }
     }
 
     #[tokio::test(start_paused = true)]
