@@ -41,6 +41,13 @@ pub enum PushOutcome {
 
 /// Pushes payloads to connections: the `@connections` API as a port.
 pub trait Pusher {
+    /// Gets ready for pushes that are about to come, where that can be done
+    /// ahead, and ends within the pusher's attempt timeout. What cannot be done
+    /// is left to the pushes to find out.
+    fn warm_up(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
     /// Makes one attempt to push `payload`, retrying nothing, and ends within
     /// the pusher's attempt timeout.
     fn push(

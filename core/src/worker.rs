@@ -150,13 +150,18 @@ where
         let lease_taken = self
             .store
             .begin(&lease, self.clock.now(), delivery.deadline);
-        // The first page is read while the lease is taken: for a small audience
-        // the two round trips are most of what there is to wait for.
+        // The first page is read while the lease is taken, and the gateway is
+        // connected to: for a small audience these round trips are most of what
+        // there is to wait for.
         let cancelled = self
             .store
             .is_cancelled(task.notification_id, Freshness::Latest);
-        let (begun, survey, cancelled) =
-            futures::join!(lease_taken, self.survey(&task.work), cancelled);
+        let (begun, survey, cancelled, ()) = futures::join!(
+            lease_taken,
+            self.survey(&task.work),
+            cancelled,
+            self.fanout.warm_up()
+        );
         let resumed = match begun? {
             Begun::Fresh => None,
             Begun::Resumed(progress) => Some(progress),

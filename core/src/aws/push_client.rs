@@ -130,6 +130,16 @@ impl PushClient {
 }
 
 impl Pusher for PushClient {
+    /// Opens the first connection, which tells the others what to speak.
+    async fn warm_up(&self) {
+        let warming = self.pool.warm_up(self.clock.now());
+        match timeout(self.attempt_timeout, warming).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => debug!(%error, "no connection was opened ahead"),
+            Err(_) => debug!("no connection was opened ahead in time"),
+        }
+    }
+
     /// # Cancel safety
     /// Dropping a push closes its connection, or over HTTP/2 resets its stream:
     /// no other push is given an answer that was not its own.

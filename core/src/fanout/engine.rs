@@ -59,6 +59,11 @@ where
         }
     }
 
+    /// Gets ready for a run that may come.
+    pub async fn warm_up(&self) {
+        self.ports.pusher.warm_up().await;
+    }
+
     /// Pushes to everybody who is left in the job's part, until they are
     /// settled or the run must end. `batch_size` runs share the places for
     /// pushes in flight.

@@ -39,6 +39,13 @@ impl Gateway {
 }
 
 impl Pusher for Gateway {
+    async fn warm_up(&self) {
+        match self {
+            Self::Own(own) => own.warm_up().await,
+            Self::Sdk(sdk) => sdk.warm_up().await,
+        }
+    }
+
     async fn push(&self, connection: &ConnectionId, payload: &Bytes) -> PushOutcome {
         match self {
             Self::Own(own) => own.push(connection, payload).await,

@@ -102,6 +102,29 @@ impl Pool {
         }
     }
 
+    /// Opens a connection for requests that are about to come, unless one is open
+    /// that has room.
+    ///
+    /// # Errors
+    /// [`SendError::Connect`].
+    pub(super) async fn warm_up(&self, now: Timestamp) -> Result<(), SendError> {
+        // Never closed: there is always a permit.
+        let _opening = self.opening.acquire().await.ok();
+        let found = self.open().take(now);
+        let (room, used_at) = match found {
+            Some((room, used_at)) => (room, used_at),
+            None => (Box::pin(self.connect()).await?, now),
+        };
+        match room {
+            Room::Http1(connection) => {
+                self.open().idle.push((connection, used_at));
+                self.freed.notify_one();
+            }
+            Room::Http2(stream) => stream.give_back(),
+        }
+        Ok(())
+    }
+
     /// Sends a request and reads its answer, of whose body no more than 4 KiB are
     /// kept, and of a success over HTTP/1.1 no header. `now` tells which connections
     /// have rested for too long.
@@ -153,7 +176,7 @@ impl Pool {
     /// Returns room for a request, and whether its connection is new.
     async fn room(&self, now: Timestamp) -> Result<(Room, bool), SendError> {
         loop {
-            if let Some(room) = self.open().take(now) {
+            if let Some((room, _)) = self.open().take(now) {
                 return Ok((room, false));
             }
             // Another request may be done before it is this one's turn.
@@ -163,7 +186,7 @@ impl Pool {
                 () = self.freed.notified() => continue,
             };
             // While this waited, another may have been done, or opened one.
-            if let Some(room) = self.open().take(now) {
+            if let Some((room, _)) = self.open().take(now) {
                 return Ok((room, false));
             }
             // Apart from the request's own future: it is large, and few requests
@@ -199,15 +222,16 @@ impl Pool {
 }
 
 impl Open {
-    fn take(&mut self, now: Timestamp) -> Option<Room> {
+    /// Takes room for a request, and tells when its connection was used last.
+    fn take(&mut self, now: Timestamp) -> Option<(Room, Timestamp)> {
         self.shared.retain(Http2::is_usable);
         let with_room = self.shared.iter().filter(|shared| shared.has_room());
         if let Some(shared) = with_room.min_by_key(|shared| shared.streams()) {
-            return Some(Room::Http2(shared.stream()));
+            return Some((Room::Http2(shared.stream()), now));
         }
         let (connection, used_at) = self.idle.pop()?;
         if now.duration_since(used_at).abs() <= LONGEST_REST {
-            return Some(Room::Http1(connection));
+            return Some((Room::Http1(connection), used_at));
         }
         // The others have rested for longer.
         self.idle.clear();

@@ -96,6 +96,11 @@ impl Stream {
         self.is_ended = true;
         Ok(Response::from_parts(head, body))
     }
+
+    /// Leaves the room to others.
+    pub(super) fn give_back(mut self) {
+        self.is_ended = true;
+    }
 }
 
 impl Drop for Stream {

@@ -43,6 +43,32 @@ async fn requests_one_after_another_share_a_connection() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_opened_ahead_is_the_first_that_is_used() {
+    for speaks in [Speaks::Plain, Speaks::Http1, Speaks::Http2] {
+        let gateway = Gateway::start(speaks).await;
+        let pool = gateway.pool(8);
+        for _ in 0..2 {
+            pool.warm_up(START).await.unwrap();
+            ask(&pool, "nothing").await.unwrap();
+        }
+        assert_eq!(gateway.connections(), 1);
+    }
+}
+
+#[tokio::test]
+async fn warming_up_does_not_rest_a_connection_any_less() {
+    let gateway = Gateway::start(Speaks::Plain).await;
+    let pool = gateway.pool(8);
+    pool.warm_up(START).await.unwrap();
+    let half = LONGEST_REST / 2;
+    pool.warm_up(START + half).await.unwrap();
+    gateway.until_connected(1).await;
+    assert_eq!(gateway.connections(), 1);
+    pool.warm_up(START + LONGEST_REST + half).await.unwrap();
+    gateway.until_connected(2).await;
+}
+
+#[tokio::test]
 async fn there_are_no_more_connections_than_requests_may_be_in_flight() {
     for speaks in [Speaks::Plain, Speaks::Http1] {
         let gateway = Gateway::start(speaks).await;
