@@ -78,7 +78,10 @@ pub(super) fn serve(listener: TcpListener, tables: Tables, part: &mut Part) -> a
                 let served = served.await.map_err(std::io::Error::other);
                 sweeping.abort();
                 served
-            })
+            })?;
+            // A sweep may take seconds to its end, and loses nothing without it.
+            runtime.shutdown_background();
+            anyhow::Ok(())
         })
         .context("cannot start DynamoDB")?;
     part.tasks.spawn_blocking(move || match thread.join() {
@@ -162,11 +165,15 @@ fn table(name: &str, partition_key: &str, sort_key: Option<&str>) -> Value {
     })
 }
 
+/// Deletes expired rows page by page, on a thread beside the one that serves
+/// requests: these take turns with the pages, and would wait for seconds for the
+/// whole of a large table.
 async fn sweep(database: Database) {
-    let mut tick = tokio::time::interval(SWEEP_EVERY);
     loop {
-        tick.tick().await;
-        if let Err(error) = database.sweep_ttl() {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let database = database.clone();
+        let swept = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
+        if let Ok(Err(error)) = swept {
             warn!(%error, "expired rows were not deleted");
         }
     }
