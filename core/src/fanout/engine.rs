@@ -23,6 +23,9 @@ use crate::task::Tries;
 
 /// How many connections are forgotten in one call.
 const FORGET_AT_ONCE: usize = 25;
+/// How many recipients are read at first: few come sooner, and are pushed to
+/// while the next page is read. Until then a full bucket gains nothing.
+const FIRST_PAGE: u32 = 100;
 /// How many connections may wait to be forgotten before pushing waits for them.
 const MAX_UNFORGOTTEN: usize = 1_000;
 
@@ -107,6 +110,7 @@ where
         let mut checkpoints = 0;
         let mut in_flight = FuturesUnordered::new();
         let mut unforgotten: Vec<Recipient> = Vec::new();
+        let mut first_page = Some(FIRST_PAGE);
         let mut reading = pin!(OptionFuture::from(None));
         let mut forgetting = pin!(OptionFuture::from(None));
         // Apart from each other: neither a slow write nor a slow look-up holds
@@ -156,7 +160,8 @@ where
                     && unreadable.is_none()
                     && let Some((slice, after)) = book.wants_page()
                 {
-                    let limit = self.settings.page_size;
+                    let most = first_page.take().unwrap_or(self.settings.page_size);
+                    let limit = most.min(self.settings.page_size);
                     reading.set(Some(read(store, slice, after, limit)).into());
                     is_reading = true;
                 }
