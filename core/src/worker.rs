@@ -7,11 +7,13 @@
 
 mod outcome;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::try_join_all;
+use futures::future::{join3, maybe_done, try_join_all};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::{Instrument as _, error, error_span, info, warn};
@@ -150,18 +152,22 @@ where
         let lease_taken = self
             .store
             .begin(&lease, self.clock.now(), delivery.deadline);
-        // The first page is read while the lease is taken, and the gateway is
-        // connected to: for a small audience these round trips are most of what
-        // there is to wait for.
+        // The first page is read while the lease is taken: for a small audience
+        // the two round trips are most of what there is to wait for.
         let cancelled = self
             .store
             .is_cancelled(task.notification_id, Freshness::Latest);
-        let (begun, survey, cancelled, ()) = futures::join!(
-            lease_taken,
-            self.survey(&task.work),
-            cancelled,
-            self.fanout.warm_up()
-        );
+        let mut warming_up = pin!(maybe_done(self.fanout.warm_up()));
+        let (begun, survey, cancelled) = {
+            let mut finding_out = pin!(join3(lease_taken, self.survey(&task.work), cancelled));
+            poll_fn(|context| {
+                // Goes on beside. Only a run waits for its end, whose first push
+                // would wait for the same.
+                let _ = warming_up.as_mut().poll(context);
+                finding_out.as_mut().poll(context)
+            })
+            .await
+        };
         let resumed = match begun? {
             Begun::Fresh => None,
             Begun::Resumed(progress) => Some(progress),
@@ -205,6 +211,7 @@ where
                 false
             }),
         };
+        warming_up.await;
         let report = self.fanout.run(job, delivery.batch_size).await;
         self.finish(task, &lease, &before, report, account).await
     }

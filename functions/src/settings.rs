@@ -25,7 +25,7 @@ use fanout_core::publish::{LARGEST_MESSAGE, Publisher};
 use fanout_core::queue::Lane;
 use fanout_core::settings::Reader;
 
-pub use self::process::Process;
+pub use self::process::{NotAFilter, Process, parse_filter};
 pub use self::publisher::Publish;
 pub use self::subscriber::{Authorizer, Connect, Message};
 pub use self::token::{Publishers, Subscribers};

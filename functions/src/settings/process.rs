@@ -32,13 +32,30 @@ impl Process {
     }
 }
 
+/// Why a filter of what is logged is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a filter such as info or fanout_core=debug,warn")]
+pub struct NotAFilter;
+
+/// Reads a filter: levels, or targets with a level, between commas.
+///
+/// # Errors
+/// A piece is empty, has spaces, or is no level and no target with one.
+pub fn parse_filter(text: &str) -> Result<Targets, NotAFilter> {
+    // The parser takes an empty piece for errors alone, and spaces for a part of
+    // a target's name, which nothing is logged by.
+    let is_odd = |piece: &str| piece.is_empty() || piece.contains(char::is_whitespace);
+    if text.split(',').any(is_odd) {
+        return Err(NotAFilter);
+    }
+    text.parse().map_err(|_| NotAFilter)
+}
+
 fn log_filter(read: &mut Reader) -> Targets {
     let text = read.optional_text("LOG_LEVEL");
-    let filter = text.as_deref().unwrap_or("info").parse();
-    filter.unwrap_or_else(|_| {
-        read.require(false, || {
-            "LOG_LEVEL: expected a filter such as info or fanout_core=debug,warn".to_owned()
-        });
+    let filter = parse_filter(text.as_deref().unwrap_or("info"));
+    filter.unwrap_or_else(|error| {
+        read.require(false, || format!("LOG_LEVEL: {error}"));
         Targets::new().with_default(Level::INFO)
     })
 }
@@ -70,10 +87,17 @@ mod tests {
     #[test]
     fn a_filter_that_is_none_is_told() {
         assert!(read("LOG_LEVEL", "fanout_core=debug,warn").is_ok());
-        let problem = read("LOG_LEVEL", "fanout_core=loud").unwrap_err();
-        assert!(
-            problem.contains("LOG_LEVEL: expected a filter"),
-            "{problem}"
-        );
+        for wrong in [
+            "fanout_core=loud",
+            "info,",
+            "warn, fanout_core=debug",
+            "fanout_core =debug",
+        ] {
+            let problem = read("LOG_LEVEL", wrong).unwrap_err();
+            assert!(
+                problem.contains("LOG_LEVEL: expected a filter"),
+                "{problem}"
+            );
+        }
     }
 }

@@ -33,9 +33,19 @@ const INVOCATION: &str =
 struct Gateway {
     pushed: Arc<Mutex<Vec<ConnectionId>>>,
     is_mended: Arc<AtomicBool>,
+    is_far_away: Arc<AtomicBool>,
 }
 
+/// How long it takes to connect to a gateway that is far away.
+const CONNECTING: Duration = Duration::from_secs(3);
+
 impl Pusher for Gateway {
+    async fn warm_up(&self) {
+        if self.is_far_away.load(Ordering::Relaxed) {
+            tokio::time::sleep(CONNECTING).await;
+        }
+    }
+
     async fn push(&self, connection: &ConnectionId, _payload: &bytes::Bytes) -> PushOutcome {
         self.pushed.lock().unwrap().push(connection.clone());
         match connection.as_str() {
@@ -209,6 +219,25 @@ async fn who_was_not_pushed_to_before_a_cancellation_is_counted() {
     let standing = bench.standing(notification.id).await;
     assert_eq!((standing.targeted, standing.counts.cancelled), (2, 2));
     assert_eq!(standing.state, fanout_core::ledger::State::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_pushes_waits_until_the_gateway_is_connected_to() {
+    let ids: Vec<String> = (0..30).map(|n| format!("c{n}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let bench = Bench::with_connections(&ids).await;
+    bench.gateway.is_far_away.store(true, Ordering::Relaxed);
+    let (_, message) = bench.publish(Target::Everyone).await;
+    let begun_at = tokio::time::Instant::now();
+    // Cut into slices, and then found to be done.
+    for _ in 0..2 {
+        assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
+        assert_eq!(begun_at.elapsed(), Duration::ZERO);
+    }
+    let slice = bench.queue.take().pop().unwrap().2.encode().unwrap();
+    assert_eq!(bench.deliver(&[&slice]).await, [""; 0]);
+    assert!(begun_at.elapsed() >= CONNECTING);
+    assert!(!bench.pushed().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

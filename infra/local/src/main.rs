@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Parser as _;
+use fanout_functions::settings::parse_filter;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -83,9 +83,7 @@ fn run_stack(options: &cli::Options) -> anyhow::Result<()> {
 }
 
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
-    let filter: Targets = format!("dynoxide=error,{filter}")
-        .parse()
-        .context("--log: expected a filter such as info or fanout_local=debug,warn")?;
+    let filter = parse_filter(&format!("dynoxide=error,{filter}")).context("--log")?;
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())

@@ -103,11 +103,14 @@ impl Pool {
     }
 
     /// Opens a connection for requests that are about to come, unless one is open
-    /// that has room.
+    /// that has room, or as many are in flight as may be.
     ///
     /// # Errors
     /// [`SendError::Connect`].
     pub(super) async fn warm_up(&self, now: Timestamp) -> Result<(), SendError> {
+        let Ok(_in_flight) = self.in_flight.try_acquire() else {
+            return Ok(());
+        };
         // Never closed: there is always a permit.
         let _opening = self.opening.acquire().await.ok();
         let found = self.open().take(now);

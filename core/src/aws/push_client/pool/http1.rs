@@ -16,6 +16,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Response};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::task::coop::unconstrained;
 
 use self::answer::{Answer, Reader};
 pub(in crate::aws::push_client) use self::head::Malformed;
@@ -82,7 +83,10 @@ where
         post: Post<'_>,
     ) -> Result<Response<Bytes>, Failure> {
         self.is_free = false;
-        if let Some(fault) = poll_fn(|context| Poll::Ready(self.fault_at_rest(context))).await {
+        let at_rest = poll_fn(|context| Poll::Ready(self.fault_at_rest(context)));
+        // Whatever is left of the task's budget: without any, a closed connection
+        // looks like one where nothing came.
+        if let Some(fault) = unconstrained(at_rest).await {
             return Err(Failure::Unsent(fault));
         }
         write_head(&mut self.outgoing, host, post);
