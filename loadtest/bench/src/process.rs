@@ -198,12 +198,17 @@ mod tests {
         assert_eq!(later.largest_peak_bytes(), 8);
     }
 
+    /// The kernel adds up what each processor counts, some pages late.
+    const COUNTED_LATE: u64 = 1024 * 1024;
+
     #[test]
     fn this_process_uses_memory() {
+        // Before the peak: beside this test, others take memory.
+        let resident = resident_bytes(std::process::id()).unwrap();
         let reading = Reading::of([std::process::id()]);
         assert_eq!(reading.processes(), 1);
         let usage = reading.since(&Reading::default());
-        assert!(usage.peak_bytes > 0 && usage.cpu > Duration::ZERO);
-        assert!(resident_bytes(std::process::id()).unwrap() <= usage.peak_bytes);
+        assert!(usage.cpu > Duration::ZERO);
+        assert!(resident > 0 && resident <= usage.peak_bytes + COUNTED_LATE);
     }
 }
