@@ -73,12 +73,12 @@ impl Profile {
                 // `(id) name` where it is first named, then `(id)` alone.
                 let (id, name) = function.split_once(' ').unwrap_or((function, ""));
                 if !name.is_empty() {
-                    names.insert(id, name.contains("sha256") || name.contains("sha2"));
+                    names.insert(id, name.contains("sha2"));
                 }
                 is_hashing = names.get(id).copied().unwrap_or_default();
             } else if let Some(function) = line.strip_prefix("cfn=") {
                 if let Some((id, name)) = function.split_once(' ') {
-                    names.insert(id, name.contains("sha256") || name.contains("sha2"));
+                    names.insert(id, name.contains("sha2"));
                 }
             } else if line.starts_with("calls=") {
                 is_call = true;

@@ -115,14 +115,11 @@ impl Pool {
         let _opening = self.opening.acquire().await.ok();
         let found = self.open().take(now);
         let (room, used_at) = match found {
-            Some((room, used_at)) => (room, used_at),
+            Some(found) => found,
             None => (Box::pin(self.connect()).await?, now),
         };
         match room {
-            Room::Http1(connection) => {
-                self.open().idle.push((connection, used_at));
-                self.freed.notify_one();
-            }
+            Room::Http1(connection) => self.rest(connection, used_at),
             Room::Http2(stream) => stream.give_back(),
         }
         Ok(())
@@ -154,8 +151,7 @@ impl Pool {
                 Room::Http1(mut connection) => {
                     let answered = connection.send(self.endpoint.host(), post).await;
                     if connection.is_free() {
-                        self.open().idle.push((connection, now));
-                        self.freed.notify_one();
+                        self.rest(connection, now);
                     }
                     answered
                 }
@@ -217,6 +213,12 @@ impl Pool {
                 Room::Http2(stream)
             }
         })
+    }
+
+    /// Leaves a connection of HTTP/1.1 to whoever comes next.
+    fn rest(&self, connection: Box<Http1>, used_at: Timestamp) {
+        self.open().idle.push((connection, used_at));
+        self.freed.notify_one();
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
