@@ -159,10 +159,15 @@ pub struct Entry {
 /// What a worker finds when it begins a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
-    /// Nobody has worked on it; the task says what is to be done.
-    Fresh,
-    /// Somebody has; this is what was left.
-    Resumed(Progress),
+    /// It has the lease.
+    Taken {
+        /// How far the part has come; `None`: nobody has written down that they
+        /// worked on it, and the task says what is to be done.
+        progress: Option<Progress>,
+        /// Whether the notification was cancelled before. Where that cannot be
+        /// found out it is `false`, and the run asks again.
+        is_cancelled: bool,
+    },
     /// It is finished.
     Done,
     /// Somebody else holds the lease, until then at most.
@@ -185,20 +190,11 @@ pub enum LedgerError {
     Store(#[from] StoreError),
 }
 
-/// How fresh an answer must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
-    /// It knows of everything that was written before.
-    Latest,
-    /// What was written within about the last second it may not know of: for
-    /// who asks again. On `DynamoDB` this costs half.
-    Recent,
-}
-
 /// Keeps what became of notifications.
 pub trait Ledger {
     /// Takes the lease on a part until `until`, unless somebody holds it at
-    /// `now` or the part is done.
+    /// `now` or the part is done, and finds out whether the notification was
+    /// cancelled.
     fn begin(
         &self,
         lease: &Lease,
@@ -213,10 +209,10 @@ pub trait Ledger {
         entry: &Entry,
     ) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
-    /// Whether a notification was cancelled.
+    /// Whether a notification was cancelled, for who asks again: of what was
+    /// written within about the last second it may not know.
     fn is_cancelled(
         &self,
         id: NotificationId,
-        freshness: Freshness,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }

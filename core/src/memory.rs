@@ -13,8 +13,8 @@ use crate::clock::Clock;
 use crate::connection::{Connection, ConnectionId, Recipient};
 use crate::idempotency::{IdempotencyKey, KEPT_FOR};
 use crate::ledger::{
-    Begun, Entry, Freshness, Lease, Ledger, LedgerError, PartStanding, PartState, PartSummary,
-    Progress, Record, Standing,
+    Begun, Entry, Lease, Ledger, LedgerError, PartStanding, PartState, PartSummary, Progress,
+    Record, Standing,
 };
 use crate::notification::{Notification, NotificationId};
 use crate::notifications::{Notifications, Recorded};
@@ -241,30 +241,29 @@ impl Forget for MemoryStore {
 }
 
 impl Notifications for MemoryStore {
-    async fn record(
+    async fn record(&self, notification: &Notification) -> Result<(), StoreError> {
+        self.tables().record(notification);
+        Ok(())
+    }
+
+    async fn record_once(
         &self,
         notification: &Notification,
-        key: Option<&IdempotencyKey>,
+        key: &IdempotencyKey,
     ) -> Result<Recorded, StoreError> {
         let mut tables = self.tables();
-        if let Some(key) = key {
-            let is_kept = |row: &&KeyRow| row.accepted_at + KEPT_FOR > notification.time;
-            if let Some(earlier) = tables.keys.get(key.name()).filter(is_kept) {
-                return tables.recorded_before(key, earlier);
-            }
-            let row = KeyRow {
-                fingerprint: key.fingerprint().to_owned(),
-                recorded: Some(notification.id),
-                accepted_at: notification.time,
-                is_enqueued: false,
-            };
-            tables.keys.insert(key.name().to_owned(), row);
+        let is_kept = |row: &&KeyRow| row.accepted_at + KEPT_FOR > notification.time;
+        if let Some(earlier) = tables.keys.get(key.name()).filter(is_kept) {
+            return tables.recorded_before(key, earlier);
         }
-        let row = NotificationRow {
-            notification: notification.clone(),
-            cancel_requested_at: None,
+        let row = KeyRow {
+            fingerprint: key.fingerprint().to_owned(),
+            recorded: Some(notification.id),
+            accepted_at: notification.time,
+            is_enqueued: false,
         };
-        tables.notifications.insert(notification.id, row);
+        tables.keys.insert(key.name().to_owned(), row);
+        tables.record(notification);
         Ok(Recorded::New)
     }
 
@@ -291,12 +290,11 @@ impl Notifications for MemoryStore {
         Ok(())
     }
 
-    async fn cancel(&self, id: NotificationId, now: Timestamp) -> Result<bool, StoreError> {
-        let mut tables = self.tables();
-        let row = tables.notifications.get_mut(&id);
-        Ok(row
-            .map(|row| row.cancel_requested_at.get_or_insert(now))
-            .is_some())
+    async fn cancel(&self, id: NotificationId, now: Timestamp) -> Result<(), StoreError> {
+        if let Some(row) = self.tables().notifications.get_mut(&id) {
+            row.cancel_requested_at.get_or_insert(now);
+        }
+        Ok(())
     }
 
     async fn standing(&self, id: NotificationId) -> Result<Option<Standing>, StoreError> {
@@ -333,7 +331,11 @@ impl Ledger for MemoryStore {
         row.lease_until = Some(until);
         row.entries = 0;
         row.started_at.get_or_insert(now);
-        Ok(row.progress.clone().map_or(Begun::Fresh, Begun::Resumed))
+        let progress = row.progress.clone();
+        Ok(Begun::Taken {
+            progress,
+            is_cancelled: tables.is_cancelled(lease.notification_id),
+        })
     }
 
     async fn write(&self, lease: &Lease, entry: &Entry) -> Result<(), LedgerError> {
@@ -357,14 +359,25 @@ impl Ledger for MemoryStore {
         Ok(())
     }
 
-    async fn is_cancelled(&self, id: NotificationId, _: Freshness) -> Result<bool, StoreError> {
-        let tables = self.tables();
-        let row = tables.notifications.get(&id);
-        Ok(row.is_some_and(|row| row.cancel_requested_at.is_some()))
+    async fn is_cancelled(&self, id: NotificationId) -> Result<bool, StoreError> {
+        Ok(self.tables().is_cancelled(id))
     }
 }
 
 impl Tables {
+    fn record(&mut self, notification: &Notification) {
+        let row = NotificationRow {
+            notification: notification.clone(),
+            cancel_requested_at: None,
+        };
+        self.notifications.insert(notification.id, row);
+    }
+
+    fn is_cancelled(&self, id: NotificationId) -> bool {
+        let row = self.notifications.get(&id);
+        row.is_some_and(|row| row.cancel_requested_at.is_some())
+    }
+
     fn recorded_before(
         &self,
         key: &IdempotencyKey,

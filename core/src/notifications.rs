@@ -7,7 +7,7 @@ use crate::ledger::Standing;
 use crate::notification::{Notification, NotificationId};
 use crate::store::StoreError;
 
-/// What recording a notification found.
+/// What recording a notification under a key found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Recorded {
     /// It is recorded, and has to be enqueued.
@@ -28,18 +28,24 @@ pub enum Recorded {
 
 /// Keeps notifications, and tells where they stand.
 pub trait Notifications {
-    /// Records a notification, once, before it is enqueued. With a key, either
-    /// both are recorded or neither; the key is kept from the notification's
+    /// Records a notification.
+    fn record(
+        &self,
+        notification: &Notification,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Records a notification under a key, once, before it is enqueued: either
+    /// both are recorded or neither. The key is kept from the notification's
     /// time for [`KEPT_FOR`](crate::idempotency::KEPT_FOR), or for as long as
     /// notifications are where that is shorter.
     ///
     /// # Errors
     /// The store failed, or what was recorded under the key and has yet to be
     /// enqueued cannot be read.
-    fn record(
+    fn record_once(
         &self,
         notification: &Notification,
-        key: Option<&IdempotencyKey>,
+        key: &IdempotencyKey,
     ) -> impl Future<Output = Result<Recorded, StoreError>> + Send;
 
     /// Claims a key at `now` for the request that it was sent with; returns
@@ -57,14 +63,14 @@ pub trait Notifications {
         key: &IdempotencyKey,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Notes that a notification was cancelled at `now`, unless it was before;
-    /// returns whether there is such a notification. Workers see it at their
-    /// next checkpoint.
+    /// Notes that a notification, which there is, was cancelled at `now`, unless
+    /// it was before. Workers see it when they begin, and at their next
+    /// checkpoint.
     fn cancel(
         &self,
         id: NotificationId,
         now: Timestamp,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Adds up the parts of a notification; `None` if it was never recorded.
     fn standing(

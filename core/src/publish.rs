@@ -8,8 +8,10 @@ mod order;
 
 use std::time::Duration;
 
+use futures::future::join;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::task::yield_now;
 use tracing::warn;
 
 pub use self::cloud_event::{parse_binary as parse_binary_event, parse_structured as parse_event};
@@ -55,6 +57,16 @@ pub struct Accepted {
     pub is_enqueued_now: bool,
 }
 
+impl Accepted {
+    fn now(notification: &Notification) -> Self {
+        Self {
+            id: notification.id,
+            accepted_at: notification.time,
+            is_enqueued_now: true,
+        }
+    }
+}
+
 /// A notification's frame would be larger than what is pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("frame of {bytes} bytes, at most {limit} are pushed")]
@@ -74,10 +86,19 @@ pub enum PublishError {
     /// Its idempotency key was used before, for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// It could not be recorded, and was not enqueued.
+    /// It could not be recorded under its key, and was not enqueued.
     #[error(transparent)]
     Record(#[from] StoreError),
-    /// It was recorded, but could not be enqueued.
+    /// It has no key, and is enqueued, but could not be recorded.
+    #[error("notification {id} is enqueued and was not recorded")]
+    Unrecorded {
+        /// The notification.
+        id: NotificationId,
+        /// Why it was not recorded.
+        #[source]
+        error: StoreError,
+    },
+    /// It could not be enqueued, as far as is known.
     #[error(transparent)]
     Enqueue(#[from] QueueError),
 }
@@ -108,6 +129,10 @@ impl<N: Notifications, Q: TaskQueue> Publisher<N, Q> {
     /// Records what was accepted and enqueues its task, both durably before it
     /// returns.
     ///
+    /// Without a key both are done at once: subscribers wait for the queue alone,
+    /// and the publisher for the slower of the two. A worker needs no record, and
+    /// the publisher has no id to ask by before both are done.
+    ///
     /// With a key, a request that is made again has the answer that it had
     /// before, and nothing is pushed twice: what died between the two steps is
     /// enqueued now, and what may have been enqueued before is settled once,
@@ -117,17 +142,46 @@ impl<N: Notifications, Q: TaskQueue> Publisher<N, Q> {
         notification: Notification,
         key: Option<&IdempotencyKey>,
     ) -> Result<Accepted, PublishError> {
+        match key {
+            None => self.send_without_key(notification).await,
+            Some(key) => self.send_once(notification, key).await,
+        }
+    }
+
+    async fn send_without_key(&self, notification: Notification) -> Result<Accepted, PublishError> {
+        let accepted = Accepted::now(&notification);
+        let recording = async {
+            // The message is on its way before the record is made ready.
+            yield_now().await;
+            self.notifications.record(&notification).await
+        };
         let trace = notification.trace;
-        let (accepted, to_enqueue) = match self.notifications.record(&notification, key).await? {
-            Recorded::New => {
-                let (id, accepted_at) = (notification.id, notification.time);
-                let accepted = Accepted {
-                    id,
-                    accepted_at,
-                    is_enqueued_now: true,
-                };
-                (accepted, Some(notification))
+        let enqueuing = self.enqueue(notification.clone(), trace);
+        // Each to its end: what became of the other says what to answer.
+        match join(enqueuing, recording).await {
+            (Ok(()), Ok(())) => Ok(accepted),
+            (Ok(()), Err(error)) => Err(PublishError::Unrecorded {
+                id: accepted.id,
+                error,
+            }),
+            (Err(error), recorded) => {
+                if let Err(error) = recorded {
+                    warn!(notification_id = %accepted.id, %error, "notification was not recorded");
+                }
+                Err(error.into())
             }
+        }
+    }
+
+    async fn send_once(
+        &self,
+        notification: Notification,
+        key: &IdempotencyKey,
+    ) -> Result<Accepted, PublishError> {
+        let trace = notification.trace;
+        let recorded = self.notifications.record_once(&notification, key).await?;
+        let (accepted, to_enqueue) = match recorded {
+            Recorded::New => (Accepted::now(&notification), Some(notification)),
             Recorded::Again {
                 id,
                 accepted_at,
@@ -143,13 +197,30 @@ impl<N: Notifications, Q: TaskQueue> Publisher<N, Q> {
             Recorded::OtherRequest => return Err(PublishError::KeyReused),
         };
         if let Some(notification) = to_enqueue {
-            let task = task_of(notification, trace);
-            self.queue
-                .send(Lane::Notifications, &[task], Duration::ZERO)
-                .await?;
+            self.enqueue(notification, trace).await?;
             self.note_enqueued(key).await;
         }
         Ok(accepted)
+    }
+
+    /// Sends the task that sees a notification through, under the trace of the
+    /// request that enqueues it.
+    async fn enqueue(
+        &self,
+        notification: Notification,
+        trace: Option<TraceHeader>,
+    ) -> Result<(), QueueError> {
+        let task = Task {
+            notification_id: notification.id,
+            part: Part::root(),
+            topic: notification.target.topic().cloned(),
+            work: Work::Audience(notification.target),
+            frame: notification.frame,
+            expires_at: notification.expires_at,
+            trace,
+        };
+        let lane = Lane::Notifications;
+        self.queue.send(lane, &[task], Duration::ZERO).await
     }
 
     /// Claims a key for a request for several notifications, each of which is
@@ -164,25 +235,10 @@ impl<N: Notifications, Q: TaskQueue> Publisher<N, Q> {
 
     /// Notes that nothing is left to do under a key. That it was not noted
     /// costs a later request a task that finds its work done.
-    async fn note_enqueued(&self, key: Option<&IdempotencyKey>) {
-        let Some(key) = key else { return };
+    async fn note_enqueued(&self, key: &IdempotencyKey) {
         if let Err(error) = self.notifications.note_enqueued(key).await {
             warn!(%error, "it was not noted that a notification was enqueued");
         }
-    }
-}
-
-/// Writes the task that sees a notification through, under the trace of the
-/// request that enqueues it.
-fn task_of(notification: Notification, trace: Option<TraceHeader>) -> Task {
-    Task {
-        notification_id: notification.id,
-        part: Part::root(),
-        topic: notification.target.topic().cloned(),
-        work: Work::Audience(notification.target),
-        frame: notification.frame,
-        expires_at: notification.expires_at,
-        trace,
     }
 }
 

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::{join3, maybe_done, try_join_all};
+use futures::future::{join, maybe_done, try_join_all};
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 use tracing::{Instrument as _, error, error_span, info, warn};
 
@@ -24,7 +25,7 @@ use crate::clock::Clock;
 use crate::fanout::pacer::Pacer;
 use crate::fanout::{self, Effort, Ending, FanOut, Job, Ports, Report};
 use crate::ledger::{
-    Begun, Counts, Entry, Freshness, Lease, Ledger, LedgerError, PartState, PartSummary, Progress,
+    Begun, Counts, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress,
 };
 use crate::notification::Target;
 use crate::push::Pusher;
@@ -154,12 +155,14 @@ where
             .begin(&lease, self.clock.now(), delivery.deadline);
         // The first page is read while the lease is taken: for a small audience
         // the two round trips are most of what there is to wait for.
-        let cancelled = self
-            .store
-            .is_cancelled(task.notification_id, Freshness::Latest);
+        let surveying = async {
+            // The lease's request is on its way before the page's is made ready.
+            yield_now().await;
+            self.survey(&task.work).await
+        };
         let mut warming_up = pin!(maybe_done(self.fanout.warm_up()));
-        let (begun, survey, cancelled) = {
-            let mut finding_out = pin!(join3(lease_taken, self.survey(&task.work), cancelled));
+        let (begun, survey) = {
+            let mut finding_out = pin!(join(lease_taken, surveying));
             poll_fn(|context| {
                 // Goes on beside. Only a run waits for its end, whose first push
                 // would wait for the same.
@@ -168,9 +171,11 @@ where
             })
             .await
         };
-        let resumed = match begun? {
-            Begun::Fresh => None,
-            Begun::Resumed(progress) => Some(progress),
+        let (resumed, is_cancelled) = match begun? {
+            Begun::Taken {
+                progress,
+                is_cancelled,
+            } => (progress, is_cancelled),
             Begun::Done => return Ok(Handled::AlreadyDone),
             Begun::Held(until) => {
                 let part = task.part;
@@ -205,11 +210,7 @@ where
             stop_at,
             end_by: self.before(delivery.deadline, last_word(self.settings.deadline_margin)),
             expires_at: task.expires_at.map(|time| self.clock.instant_of(time)),
-            is_cancelled: cancelled.unwrap_or_else(|error| {
-                // The run asks again.
-                warn!(%error, "cancellation was not looked up");
-                false
-            }),
+            is_cancelled,
         };
         warming_up.await;
         let report = self.fanout.run(job, delivery.batch_size).await;

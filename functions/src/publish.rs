@@ -235,14 +235,10 @@ where
             return Err(Problem::already_ended(id));
         }
         let (id, now) = (standing.id, self.publisher.clock.now());
-        let cancelled = self.store.cancel(id, now).await;
-        let is_known = cancelled.map_err(|error| {
+        self.store.cancel(id, now).await.map_err(|error| {
             error!(notification_id = %id, %error, "notification was not cancelled");
             Problem::unavailable("the notification could not be cancelled; it may go on")
         })?;
-        if !is_known {
-            return Err(Problem::no_such_notification(&id.to_string()));
-        }
         info!(notification_id = %id, "notification cancelled");
         standing.cancel_requested_at.get_or_insert(now);
         Ok(answer::json(202, &standing))
@@ -314,12 +310,19 @@ fn problem_of(error: &PublishError) -> Problem {
                 "the notification could not be recorded; this request sent nothing",
             )
         }
+        PublishError::Unrecorded { id, error } => {
+            error!(notification_id = %id, %error, "notification was enqueued and not recorded");
+            Problem::unavailable(
+                "the notification will be sent, but could not be recorded: it has no ledger; \
+                 made again, this request is sent twice; one that has an Idempotency-Key from \
+                 the first time on is sent once",
+            )
+        }
         PublishError::Enqueue(error) => {
             error!(%error, "notification was not enqueued");
             Problem::unavailable(
-                "the notification was recorded, but perhaps not enqueued: it may be sent, or \
-                 not; a request that had an Idempotency-Key, made again with the same one, \
-                 sends it once",
+                "the notification was perhaps not enqueued: it may be sent, or not; a request \
+                 that had an Idempotency-Key, made again with the same one, sends it once",
             )
         }
     }

@@ -16,7 +16,7 @@ use super::{Effort, Ending, Job, Report, Settings};
 use crate::audience::{Audience, Cursor, Page, Slice};
 use crate::clock::Clock;
 use crate::connection::{ConnectionId, Recipient};
-use crate::ledger::{Entry, Freshness, Lease, Ledger, LedgerError};
+use crate::ledger::{Entry, Lease, Ledger, LedgerError};
 use crate::push::{PushOutcome, Pusher};
 use crate::store::{Forget, StoreError};
 use crate::task::Tries;
@@ -178,7 +178,7 @@ where
                 }
                 if !is_looking_up && look_up_at <= now {
                     let id = lease.notification_id;
-                    looking_up.set(Some(store.is_cancelled(id, Freshness::Recent)).into());
+                    looking_up.set(Some(store.is_cancelled(id)).into());
                     is_looking_up = true;
                 }
             }

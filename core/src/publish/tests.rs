@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::json;
 
 use super::*;
+use crate::ledger::Standing;
 use crate::memory::{MemoryQueues, MemoryStore};
 use crate::notification::Target;
 
@@ -12,10 +13,12 @@ use crate::notification::Target;
 struct Queue {
     sent: MemoryQueues,
     is_broken: Arc<AtomicBool>,
+    takes: Duration,
 }
 
 impl TaskQueue for Queue {
     async fn send(&self, lane: Lane, tasks: &[Task], delay: Duration) -> Result<(), QueueError> {
+        tokio::time::sleep(self.takes).await;
         if self.is_broken.load(Ordering::Relaxed) {
             return Err(QueueError::NotConfigured(lane));
         }
@@ -31,6 +34,51 @@ fn publisher() -> Publisher<MemoryStore, Queue> {
         clock,
         source: "/notifications".to_owned(),
         max_frame_bytes: 1_024,
+    }
+}
+
+/// A store that records nothing, and takes its time to say so.
+struct Full {
+    takes: Duration,
+}
+
+impl Full {
+    fn refused<T>() -> Result<T, StoreError> {
+        Err(StoreError {
+            operation: "write",
+            detail: "full".to_owned(),
+        })
+    }
+}
+
+impl Notifications for Full {
+    async fn record(&self, _: &Notification) -> Result<(), StoreError> {
+        tokio::time::sleep(self.takes).await;
+        Self::refused()
+    }
+
+    async fn record_once(
+        &self,
+        _: &Notification,
+        _: &IdempotencyKey,
+    ) -> Result<Recorded, StoreError> {
+        Self::refused()
+    }
+
+    async fn claim(&self, _: &IdempotencyKey, _: Timestamp) -> Result<bool, StoreError> {
+        Self::refused()
+    }
+
+    async fn note_enqueued(&self, _: &IdempotencyKey) -> Result<(), StoreError> {
+        Self::refused()
+    }
+
+    async fn cancel(&self, _: NotificationId, _: Timestamp) -> Result<(), StoreError> {
+        Self::refused()
+    }
+
+    async fn standing(&self, _: NotificationId) -> Result<Option<Standing>, StoreError> {
+        Self::refused()
     }
 }
 
@@ -104,6 +152,62 @@ async fn without_a_key_every_request_is_another_notification() {
     let first = publisher.publish(draft(), None).await.unwrap();
     let second = publisher.publish(draft(), None).await.unwrap();
     assert_ne!(first.id, second.id);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_key_it_is_accepted_when_it_is_recorded_and_enqueued() {
+    let publisher = publisher();
+    let accepted = publisher.publish(draft(), None).await.unwrap();
+    assert!(accepted.is_enqueued_now);
+    let recorded = publisher.notifications.standing(accepted.id).await.unwrap();
+    assert_eq!(recorded.map(|standing| standing.id), Some(accepted.id));
+    assert_eq!(publisher.queue.sent.take().len(), 1);
+
+    publisher.queue.is_broken.store(true, Ordering::Relaxed);
+    let lost = publisher.accept(draft()).unwrap();
+    let id = lost.id;
+    let refused = publisher.send(lost, None).await;
+    assert!(matches!(refused, Err(PublishError::Enqueue(_))));
+    let recorded = publisher.notifications.standing(id).await.unwrap();
+    assert!(recorded.is_some(), "whoever looks finds that nobody began");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_with_a_key_does_the_queue_wait_for_the_record() {
+    let Publisher {
+        clock,
+        source,
+        max_frame_bytes,
+        ..
+    } = publisher();
+    let publisher = Publisher {
+        notifications: Full {
+            takes: Duration::from_secs(3),
+        },
+        queue: Queue {
+            takes: Duration::from_secs(5),
+            ..Queue::default()
+        },
+        clock,
+        source,
+        max_frame_bytes,
+    };
+    let refused = publisher.publish(draft(), Some(&key("a"))).await;
+    assert!(matches!(refused, Err(PublishError::Record(_))));
+    assert_eq!(publisher.queue.sent.take().len(), 0);
+
+    let began_at = tokio::time::Instant::now();
+    let refused = publisher.publish(draft(), None).await;
+    assert_eq!(began_at.elapsed(), Duration::from_secs(5), "both at once");
+    let Err(PublishError::Unrecorded { id, .. }) = refused else {
+        panic!("{refused:?}");
+    };
+    let sent = publisher.queue.sent.take();
+    let sent: Vec<_> = sent
+        .iter()
+        .map(|(_, _, task)| task.notification_id)
+        .collect();
+    assert_eq!(sent, [id]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,8 +32,8 @@ macro_rules! promises {
             $(
                 #[tokio::test]
                 async fn $promise() {
-                    let clock = super::Clock::starting_at(super::Timestamp::UNIX_EPOCH);
-                    super::$promise(&super::MemoryStore::new(clock, super::SHARDS)).await;
+                    let clock = crate::Clock::starting_at(crate::Timestamp::UNIX_EPOCH);
+                    super::$promise(&crate::MemoryStore::new(clock, crate::SHARDS)).await;
                 }
             )*
         }
@@ -42,7 +42,7 @@ macro_rules! promises {
             $(
                 #[tokio::test]
                 async fn $promise() {
-                    let (store, _server) = super::embedded::dynamodb().await;
+                    let (store, _server) = crate::embedded::dynamodb().await;
                     super::$promise(&store).await;
                 }
             )*
@@ -50,7 +50,8 @@ macro_rules! promises {
     };
 }
 
-// Below the macro, because it uses it.
+// Below the macro, because they use it.
+mod ledger;
 mod notifications;
 
 promises! {

@@ -88,16 +88,17 @@ impl Delivery {
     }
 
     pub(crate) fn begun(&mut self, begun: &Begun) {
-        self.is_fresh = matches!(begun, Begun::Fresh);
-        match begun {
-            Begun::Resumed(progress) => self.base = progress.clone(),
-            Begun::Fresh => {
-                if let Work::Left(left) = &self.task().work {
-                    self.base.left = left.clone();
-                }
-                self.known.append(&mut self.surveyed);
+        let Begun::Taken { progress, .. } = begun else {
+            return;
+        };
+        self.is_fresh = progress.is_none();
+        if let Some(progress) = progress {
+            self.base = progress.clone();
+        } else {
+            if let Work::Left(left) = &self.task().work {
+                self.base.left = left.clone();
             }
-            Begun::Done | Begun::Held(_) => {}
+            self.known.append(&mut self.surveyed);
         }
         let outstanding = self.base.left.outstanding.iter();
         let named = outstanding.map(|one| one.recipient.clone());

@@ -62,7 +62,7 @@ impl LookUps {
         require(!self.has_found_cancelled, Invariant::Late, || {
             late("which is known")
         })?;
-        // Its first look-up, if there is one, cannot have missed it.
+        // Whoever took the lease after that was told.
         let is_after = cancelled_at < self.delivered_at && !self.has_one_failed;
         require(!is_after, Invariant::Late, || {
             late("and the delivery began after that")

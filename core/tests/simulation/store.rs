@@ -7,13 +7,14 @@ use std::ops::Bound;
 use fanout_core::audience::{Audience, Cursor, Page, Slice};
 use fanout_core::connection::{ConnectionId, Recipient};
 use fanout_core::ledger::{
-    Begun, Entry, Freshness, Lease, Ledger, LedgerError, PartStanding, PartState, PartSummary,
-    Progress, Record, Standing,
+    Begun, Entry, Lease, Ledger, LedgerError, PartStanding, PartState, PartSummary, Progress,
+    Record, Standing,
 };
 use fanout_core::notification::NotificationId;
 use fanout_core::store::{Forget, StoreError};
 use fanout_core::task::Part;
 use fanout_core::topic::Topic;
+use futures::future::join;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -72,6 +73,11 @@ impl Tables {
         row.map(|row| row.is_cancelled = true).is_some()
     }
 
+    fn is_cancelled(&self, id: NotificationId) -> bool {
+        let row = self.notifications.get(&id);
+        row.is_some_and(|row| row.is_cancelled)
+    }
+
     /// How far a part is; `None` if nothing was written.
     pub(crate) fn progress(&self, id: NotificationId, part: &Part) -> Option<&Progress> {
         self.parts.get(&(id, part.clone()))?.progress.as_ref()
@@ -127,7 +133,11 @@ impl Tables {
         row.entries = 0;
         row.owner.clone_from(&lease.owner);
         row.lease_until = Some(until);
-        row.progress.clone().map_or(Begun::Fresh, Begun::Resumed)
+        let progress = row.progress.clone();
+        Begun::Taken {
+            progress,
+            is_cancelled: self.is_cancelled(lease.notification_id),
+        }
     }
 
     fn write(&mut self, lease: &Lease, entry: &Entry) -> bool {
@@ -218,14 +228,26 @@ impl Ledger for Client {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Begun, StoreError> {
-        let (lease, delivery) = (lease.clone(), self.delivery);
+        let (of, delivery) = (lease.clone(), self.delivery);
         let take = move |state: &mut State, _| {
-            let begun = state.tables.begin(&lease, now, until);
+            let begun = state.tables.begin(&of, now, until);
             state.witness.begun(delivery, &begun);
             begun
         };
-        let begun = self.call(Port::Begin, take).await;
-        self.state().witness.begin_ended(delivery, Instant::now());
+        // The root's own row says it; for the others it is looked up beside.
+        let looking_up = async {
+            if lease.part == Part::root() {
+                return None;
+            }
+            Some(self.is_cancelled(lease.notification_id).await)
+        };
+        let (mut begun, looked_up) = join(self.call(Port::Begin, take), looking_up).await;
+        if let (Ok(Begun::Taken { is_cancelled, .. }), Some(found)) = (&mut begun, looked_up) {
+            *is_cancelled = found.unwrap_or(false);
+        }
+        self.state()
+            .witness
+            .begin_ended(delivery, begun.as_ref().ok(), Instant::now());
         begun.map_err(|_| error("begin a part of the ledger"))
     }
 
@@ -258,12 +280,9 @@ impl Ledger for Client {
         }
     }
 
-    async fn is_cancelled(&self, id: NotificationId, _: Freshness) -> Result<bool, StoreError> {
+    async fn is_cancelled(&self, id: NotificationId) -> Result<bool, StoreError> {
         self.state().witness.look_up_called(self.delivery);
-        let look_up = move |state: &mut State, _| {
-            let row = state.tables.notifications.get(&id);
-            row.is_some_and(|row| row.is_cancelled)
-        };
+        let look_up = move |state: &mut State, _| state.tables.is_cancelled(id);
         let cancelled = self.call(Port::LookUp, look_up).await.ok();
         self.state()
             .witness

@@ -109,13 +109,18 @@ impl Witness {
     pub(crate) fn begun(&mut self, of: DeliveryId, begun: &Begun) {
         let delivery = &mut self.deliveries[of.0];
         delivery.begun(begun);
-        if matches!(begun, Begun::Fresh | Begun::Resumed(_)) {
+        if let Begun::Taken { .. } = begun {
             self.holders.insert(delivery.key(), of);
         }
     }
 
-    pub(crate) fn begin_ended(&mut self, of: DeliveryId, now: Instant) {
-        self.deliveries[of.0].look_ups.held_up(now);
+    /// `begun` is `None` if the call failed.
+    pub(crate) fn begin_ended(&mut self, of: DeliveryId, begun: Option<&Begun>, now: Instant) {
+        let look_ups = &mut self.deliveries[of.0].look_ups;
+        match begun {
+            Some(Begun::Taken { is_cancelled, .. }) => look_ups.ended(Some(*is_cancelled), now),
+            Some(Begun::Done | Begun::Held(_)) | None => look_ups.held_up(now),
+        }
     }
 
     pub(crate) fn page_ended(&mut self, of: DeliveryId, page: Option<&Page>, now: Instant) {

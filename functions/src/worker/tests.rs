@@ -213,7 +213,7 @@ async fn who_was_not_pushed_to_before_a_cancellation_is_counted() {
     let bench = Bench::with_connections(&["a", "b"]).await;
     let (notification, message) = bench.publish(Target::Everyone).await;
     let now = bench.clock.now();
-    assert!(bench.store.cancel(notification.id, now).await.unwrap());
+    bench.store.cancel(notification.id, now).await.unwrap();
     assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
     assert_eq!(bench.pushed(), []);
     let standing = bench.standing(notification.id).await;
@@ -281,7 +281,7 @@ async fn a_dead_letter_that_was_cancelled_is_counted_when_it_is_redriven() {
     assert_eq!(bench.deliver(&[&message]).await, [""; 0]);
     let dead = bench.queue.take().pop().unwrap().2.encode().unwrap();
     let now = bench.clock.now();
-    assert!(bench.store.cancel(notification.id, now).await.unwrap());
+    bench.store.cancel(notification.id, now).await.unwrap();
     let standing = bench.standing(notification.id).await;
     assert_eq!(standing.state, fanout_core::ledger::State::Failed);
 

@@ -20,7 +20,6 @@ use crate::goal::Goal;
 use crate::harness::LocalStack;
 use crate::interrupt;
 use crate::push::{self, Client};
-use crate::spread::real;
 
 /// What is counted.
 #[derive(Clone, Debug, Args)]
@@ -56,19 +55,19 @@ async fn engine_goals() -> anyhow::Result<[Goal; 2]> {
         Goal {
             what: "engine, instructions a push".to_owned(),
             at_most: THIS_BUILD.engine_instructions,
-            measured: real(counts.instructions),
+            measured: counts.instructions,
         },
         Goal {
             what: "engine, allocations a push".to_owned(),
             at_most: THIS_BUILD.engine_allocations,
-            measured: real(counts.allocations),
+            measured: counts.allocations,
         },
     ])
 }
 
 async fn client_goals() -> anyhow::Result<[Goal; 2]> {
-    let own = real(push::instructions(Client::Own).await?);
-    let sdk = real(push::instructions(Client::Sdk).await?);
+    let own = push::instructions(Client::Own).await?;
+    let sdk = push::instructions(Client::Sdk).await?;
     Ok([
         Goal {
             what: "own client, instructions a push".to_owned(),

@@ -8,14 +8,15 @@ use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
 use crate::rerun::Rerun;
+use crate::spread::real;
 
 const VALGRIND: &str = "valgrind";
 
 /// What one of many costs: the difference between two runs by that between their
 /// sizes, which leaves out what a run costs once.
-pub(crate) fn each(sizes: [usize; 2], costs: [u64; 2]) -> u64 {
+pub(crate) fn each(sizes: [usize; 2], costs: [u64; 2]) -> f64 {
     let ([fewer, more], [less, most]) = (sizes, costs);
-    most.saturating_sub(less) / (more - fewer) as u64
+    (real(most) - real(less)) / real((more - fewer) as u64)
 }
 
 /// Counts the instructions of a run.
@@ -176,6 +177,14 @@ mod tests {
 
     #[test]
     fn what_a_run_costs_once_is_left_out() {
-        assert_eq!(each([100, 300], [5_000, 7_000]), 10);
+        let costs = [
+            ([5_000, 7_000], 10.0),
+            ([5_000, 5_050], 0.25),
+            ([7_000, 5_000], -10.0),
+        ];
+        for (costs, expected) in costs {
+            let each = each([100, 300], costs);
+            assert!((each - expected).abs() < 1e-9, "{each} of {costs:?}");
+        }
     }
 }

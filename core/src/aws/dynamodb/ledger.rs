@@ -2,17 +2,18 @@
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use futures::future::join;
 use jiff::Timestamp;
+use tracing::warn;
 
 use super::attributes::{
     Row, flag, key, milliseconds, number, read_flag, read_milliseconds, read_number, read_text,
     seconds, text,
 };
-use super::notifications::notification_key;
 use super::{Store, is_refused};
 use crate::aws::store_error;
 use crate::ledger::{
-    Begun, Counts, Entry, Freshness, Lease, Ledger, LedgerError, PartState, PartSummary, Progress,
+    Begun, Counts, Entry, Lease, Ledger, LedgerError, PartState, PartSummary, Progress,
 };
 use crate::notification::NotificationId;
 use crate::store::StoreError;
@@ -22,6 +23,7 @@ use crate::task::Part;
 const PART_PREFIX: &str = "part#";
 
 const BEGIN: &str = "begin a part of the ledger";
+const CANCEL: &str = "cancel a notification";
 const WRITE: &str = "write a part of the ledger";
 const READ_CANCELLED: &str = "find out whether a notification was cancelled";
 
@@ -32,11 +34,11 @@ impl Ledger for Store {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Begun, StoreError> {
-        let begun = self
+        let taking = self
             .client
             .update_item()
             .table_name(&self.settings.tables.notifications)
-            .set_key(Some(part_key(lease)))
+            .set_key(Some(part_key(lease.notification_id, &lease.part)))
             .update_expression(
                 "SET #owner = :owner, leaseUntil = :until, entries = :none, \
                  expiresAt = :retained, startedAt = if_not_exists(startedAt, :now), \
@@ -59,10 +61,29 @@ impl Ledger for Store {
             .expression_attribute_values(":done", text(name_of(PartState::Done)))
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let error = match begun {
-            Ok(begun) => return begun.attributes.as_ref().map_or(Ok(Begun::Fresh), resumed),
+            .send();
+        // The root's own row says it, and so spares a small notification the
+        // request.
+        let looking_up = async {
+            if lease.part == Part::root() {
+                return false;
+            }
+            self.read_cancelled(lease.notification_id, true)
+                .await
+                .unwrap_or_else(|error| {
+                    warn!(%error, "cancellation was not looked up");
+                    false
+                })
+        };
+        let (taken, is_cancelled) = join(taking, looking_up).await;
+        let error = match taken {
+            Ok(taken) => {
+                let row = taken.attributes.unwrap_or_default();
+                return Ok(Begun::Taken {
+                    progress: progress_of(&row)?,
+                    is_cancelled: is_cancelled || cancelled_at(&row).is_some(),
+                });
+            }
             Err(error) => error,
         };
         match error.as_service_error() {
@@ -95,7 +116,7 @@ impl Ledger for Store {
             .client
             .update_item()
             .table_name(&self.settings.tables.notifications)
-            .set_key(Some(part_key(lease)))
+            .set_key(Some(part_key(lease.notification_id, &lease.part)))
             .update_expression(update)
             .condition_expression("#owner = :owner AND entries <= :number")
             .expression_attribute_names("#owner", "owner")
@@ -126,32 +147,71 @@ impl Ledger for Store {
         }
     }
 
-    async fn is_cancelled(
+    async fn is_cancelled(&self, id: NotificationId) -> Result<bool, StoreError> {
+        self.read_cancelled(id, false).await
+    }
+}
+
+impl Store {
+    /// Tells the root's row that its notification was cancelled, begun or not.
+    ///
+    /// There, and there alone: the notification's own is as large as its frame,
+    /// and both reads and writes are charged by what a row holds.
+    pub(super) async fn cancel_root(
         &self,
         id: NotificationId,
-        freshness: Freshness,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let cancelling = self
+            .client
+            .update_item()
+            .table_name(&self.settings.tables.notifications)
+            .set_key(Some(part_key(id, &Part::root())))
+            .update_expression(
+                // Kept as long as anything that it is to stop.
+                "SET cancelRequestedAt = if_not_exists(cancelRequestedAt, :now), \
+                 expiresAt = :retained",
+            )
+            .expression_attribute_values(":now", milliseconds(now))
+            .expression_attribute_values(":retained", seconds(self.retained_until(now)));
+        let cancelled = cancelling.send().await;
+        cancelled.map(drop).map_err(store_error(CANCEL))
+    }
+
+    async fn read_cancelled(
+        &self,
+        id: NotificationId,
+        is_latest: bool,
     ) -> Result<bool, StoreError> {
         let found = self
             .client
             .get_item()
             .table_name(&self.settings.tables.notifications)
-            .set_key(Some(notification_key(id)))
+            .set_key(Some(part_key(id, &Part::root())))
             .projection_expression("cancelRequestedAt")
-            .consistent_read(freshness == Freshness::Latest)
+            .consistent_read(is_latest)
             .send()
             .await
             .map_err(store_error(READ_CANCELLED))?;
-        Ok(found
-            .item
-            .is_some_and(|row| row.contains_key("cancelRequestedAt")))
+        Ok(found.item.as_ref().and_then(cancelled_at).is_some())
     }
 }
 
-/// Reads how far a part had come when it was begun again.
-fn resumed(row: &Row) -> Result<Begun, StoreError> {
-    // Begun before, but no progress was ever written.
+/// Whether anybody has worked on a part: the root's row may be there for its
+/// notification's cancellation alone.
+pub(super) fn is_begun(row: &Row) -> bool {
+    row.contains_key("state")
+}
+
+/// Reads from the root's row when its notification was cancelled.
+pub(super) fn cancelled_at(row: &Row) -> Option<Timestamp> {
+    read_milliseconds(row, "cancelRequestedAt")
+}
+
+/// Reads how far a part had come; `None`: no progress was ever written.
+fn progress_of(row: &Row) -> Result<Option<Progress>, StoreError> {
     let Some(left) = read_text(row, "left") else {
-        return Ok(Begun::Fresh);
+        return Ok(None);
     };
     let state = state_of(row);
     let left: crate::task::Left = serde_json::from_str(left).map_err(store_error(BEGIN))?;
@@ -163,7 +223,7 @@ fn resumed(row: &Row) -> Result<Begun, StoreError> {
         let outstanding = left.outstanding.len() as u64;
         counts.failed = counts.failed.saturating_sub(outstanding);
     }
-    Ok(Begun::Resumed(Progress {
+    Ok(Some(Progress {
         counts,
         left,
         state,
@@ -188,14 +248,9 @@ pub(super) fn summary_of(row: &Row) -> PartSummary {
     }
 }
 
-fn part_key(lease: &Lease) -> Row {
-    let id = lease.notification_id.to_string();
-    let part = sort_key(&lease.part);
+fn part_key(id: NotificationId, part: &Part) -> Row {
+    let (id, part) = (id.to_string(), format!("{PART_PREFIX}{part}"));
     key([("notificationId", id.as_str()), ("part", part.as_str())])
-}
-
-fn sort_key(part: &Part) -> String {
-    format!("{PART_PREFIX}{part}")
 }
 
 fn name_of(state: PartState) -> &'static str {

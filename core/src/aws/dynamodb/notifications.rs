@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::Store;
 use super::attributes::{Row, key, milliseconds, read_milliseconds, read_text, seconds, text};
-use super::ledger::summary_of;
-use super::{Store, is_refused};
+use super::ledger::{cancelled_at, is_begun, summary_of};
 use crate::aws::store_error;
 use crate::idempotency::IdempotencyKey;
 use crate::ledger::{PartStanding, Record, Standing};
@@ -16,26 +16,25 @@ use crate::store::StoreError;
 pub(super) const NOTIFICATION: &str = "notification";
 
 const RECORD: &str = "record a notification";
-const CANCEL: &str = "cancel a notification";
 const READ: &str = "read the ledger";
 
 impl Notifications for Store {
-    async fn record(
-        &self,
-        notification: &Notification,
-        key: Option<&IdempotencyKey>,
-    ) -> Result<Recorded, StoreError> {
-        if let Some(key) = key {
-            return self.record_with_key(notification, key).await;
-        }
-        self.client
+    async fn record(&self, notification: &Notification) -> Result<(), StoreError> {
+        let recording = self
+            .client
             .put_item()
             .table_name(&self.settings.tables.notifications)
-            .set_item(Some(self.notification_row(notification)))
-            .send()
-            .await
-            .map_err(store_error(RECORD))?;
-        Ok(Recorded::New)
+            .set_item(Some(self.notification_row(notification)));
+        let recorded = recording.send().await;
+        recorded.map(drop).map_err(store_error(RECORD))
+    }
+
+    async fn record_once(
+        &self,
+        notification: &Notification,
+        key: &IdempotencyKey,
+    ) -> Result<Recorded, StoreError> {
+        self.record_with_key(notification, key).await
     }
 
     async fn claim(&self, key: &IdempotencyKey, now: Timestamp) -> Result<bool, StoreError> {
@@ -46,26 +45,12 @@ impl Notifications for Store {
         self.note_key_enqueued(key).await
     }
 
-    async fn cancel(&self, id: NotificationId, now: Timestamp) -> Result<bool, StoreError> {
-        let cancelled = self
-            .client
-            .update_item()
-            .table_name(&self.settings.tables.notifications)
-            .set_key(Some(notification_key(id)))
-            .update_expression("SET cancelRequestedAt = if_not_exists(cancelRequestedAt, :now)")
-            .condition_expression("attribute_exists(notificationId)")
-            .expression_attribute_values(":now", milliseconds(now))
-            .send()
-            .await;
-        match cancelled {
-            Ok(_) => Ok(true),
-            Err(error) if is_refused(&error) => Ok(false),
-            Err(error) => Err(store_error(CANCEL)(error)),
-        }
+    async fn cancel(&self, id: NotificationId, now: Timestamp) -> Result<(), StoreError> {
+        self.cancel_root(id, now).await
     }
 
     async fn standing(&self, id: NotificationId) -> Result<Option<Standing>, StoreError> {
-        let mut record = None;
+        let (mut record, mut cancel_requested_at) = (None, None);
         let mut parts = Vec::new();
         let mut start = None;
         loop {
@@ -86,9 +71,11 @@ impl Notifications for Store {
                 .await
                 .map_err(store_error(READ))?;
             for row in page.items() {
-                match read_text(row, "part") {
-                    Some(NOTIFICATION) => record = record_of(id, row),
-                    _ => parts.push(part_standing_of(row)),
+                cancel_requested_at = cancel_requested_at.or(cancelled_at(row));
+                if read_text(row, "part") == Some(NOTIFICATION) {
+                    record = record_of(id, row);
+                } else if is_begun(row) {
+                    parts.push(part_standing_of(row));
                 }
             }
             start = page.last_evaluated_key;
@@ -96,7 +83,13 @@ impl Notifications for Store {
                 break;
             }
         }
-        Ok(record.map(|record| Standing::of(&record, parts)))
+        Ok(record.map(|record| {
+            let record = Record {
+                cancel_requested_at,
+                ..record
+            };
+            Standing::of(&record, parts)
+        }))
     }
 }
 
@@ -156,7 +149,8 @@ fn record_of(id: NotificationId, row: &Row) -> Option<Record> {
         id,
         accepted_at: read_milliseconds(row, "acceptedAt")?,
         expires_at: read_milliseconds(row, "staleAt"),
-        cancel_requested_at: read_milliseconds(row, "cancelRequestedAt"),
+        // In the root's row.
+        cancel_requested_at: None,
     })
 }
 

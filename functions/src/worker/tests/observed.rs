@@ -115,7 +115,11 @@ async fn a_part_that_another_worker_holds_has_not_failed() {
         owner: "another".to_owned(),
     };
     let begun = bench.store.begin(&lease, bench.clock.now(), Timestamp::MAX);
-    assert_eq!(begun.await.unwrap(), Begun::Fresh);
+    let taken = Begun::Taken {
+        progress: None,
+        is_cancelled: false,
+    };
+    assert_eq!(begun.await.unwrap(), taken);
     tokio::time::advance(Duration::from_secs(7)).await;
     assert_eq!(bench.deliver(&[&message]).await, ["m0"]);
     let told = bench.written.take_figures();

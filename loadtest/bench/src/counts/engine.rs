@@ -14,7 +14,7 @@ use fanout_core::clock::Clock;
 use fanout_core::connection::{ConnectionId, Recipient};
 use fanout_core::fanout::pacer::{Pacer, Share};
 use fanout_core::fanout::{FanOut, Job, Ports, Settings, retry};
-use fanout_core::ledger::{Begun, Entry, Freshness, Lease, Ledger, LedgerError, Progress};
+use fanout_core::ledger::{Begun, Entry, Lease, Ledger, LedgerError, Progress};
 use fanout_core::notification::NotificationId;
 use fanout_core::push::{PushOutcome, Pusher};
 use fanout_core::store::{Forget, StoreError};
@@ -53,8 +53,8 @@ enum Work {
 
 /// What a push takes the engine, without what it takes to make the audience.
 pub(super) struct Counts {
-    pub(super) instructions: u64,
-    pub(super) allocations: u64,
+    pub(super) instructions: f64,
+    pub(super) allocations: f64,
 }
 
 /// Counts.
@@ -64,8 +64,8 @@ pub(super) struct Counts {
 pub(super) async fn count() -> anyhow::Result<Counts> {
     let [reading, pushing] = [count_of("read").await?, count_of("push").await?];
     Ok(Counts {
-        instructions: pushing.instructions.saturating_sub(reading.instructions),
-        allocations: pushing.allocations.saturating_sub(reading.allocations),
+        instructions: pushing.instructions - reading.instructions,
+        allocations: pushing.allocations - reading.allocations,
     })
 }
 
@@ -205,14 +205,17 @@ impl Forget for Made {
 
 impl Ledger for Made {
     async fn begin(&self, _: &Lease, _: Timestamp, _: Timestamp) -> Result<Begun, StoreError> {
-        Ok(Begun::Fresh)
+        Ok(Begun::Taken {
+            progress: None,
+            is_cancelled: false,
+        })
     }
 
     async fn write(&self, _: &Lease, _: &Entry) -> Result<(), LedgerError> {
         Ok(())
     }
 
-    async fn is_cancelled(&self, _: NotificationId, _: Freshness) -> Result<bool, StoreError> {
+    async fn is_cancelled(&self, _: NotificationId) -> Result<bool, StoreError> {
         Ok(false)
     }
 }

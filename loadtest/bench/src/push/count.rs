@@ -41,7 +41,7 @@ pub(super) async fn print(payload: usize, identity: &Identity) -> anyhow::Result
         ];
         let each = |count: fn(&Counts) -> u64| valgrind::each(PUSHES, counts.each_ref().map(count));
         println!(
-            "| {} | {} | {} | {} | {} |",
+            "| {} | {:.0} | {:.0} | {:.2} | {:.0} |",
             client.name(),
             each(|counts| counts.instructions),
             each(|counts| counts.hashing),
@@ -68,7 +68,7 @@ pub(super) async fn print(payload: usize, identity: &Identity) -> anyhow::Result
                 heap(client, &many, identity).await?.peak,
             ];
             let each = valgrind::each(IN_FLIGHT, peaks);
-            write!(row, " {each} |")?;
+            write!(row, " {each:.0} |")?;
         }
         println!("{row}");
     }
@@ -79,7 +79,7 @@ pub(super) async fn print(payload: usize, identity: &Identity) -> anyhow::Result
 ///
 /// # Errors
 /// A run fails, or valgrind is not installed.
-pub(crate) async fn instructions(client: Client) -> anyhow::Result<u64> {
+pub(crate) async fn instructions(client: Client) -> anyhow::Result<f64> {
     let identity = Identity::new(0)?;
     let sink = Sink::start(Transport::Plain, Duration::ZERO, &identity).await?;
     let run = |pushes| Run {
