@@ -91,7 +91,7 @@ function build(binaries: readonly string[], machine: Machine): void {
     const own = binaries.filter((binary) => (PACKAGES[binary] ?? DEFAULT_PACKAGE) === name);
     const architecture = machine === 'arm64' ? '--arm64' : '--x86-64';
     const binary = own.flatMap((binary) => ['--bin', binary]);
-    const options = ['--release', '--locked', '--output-format', 'zip', architecture, '--package', name, ...binary];
+    const options = ['--profile', 'deploy', '--locked', '--output-format', 'zip', architecture, '--package', name, ...binary];
     // Not to standard output, which is for the template.
     const built = spawnSync('cargo', ['lambda', 'build', ...options], {
       cwd: resolve(APP, '../..'),

@@ -95,7 +95,7 @@ function cargoCalls(t: TestContext, given: Record<string, unknown>): string[] {
 }
 
 test('all functions are built again, whatever zips are there', (t) => {
-  const options = 'lambda build --release --locked --output-format zip --arm64 --package';
+  const options = 'lambda build --profile deploy --locked --output-format zip --arm64 --package';
   const functions = ['authorizer', 'connect', 'disconnect', 'message', 'publish', 'worker'].map((name) => `--bin ${name}`).join(' ');
   assert.deepEqual(cargoCalls(t, { canary: 'rate(5 minutes)' }), [
     `${options} fanout-functions ${functions}`,

@@ -46,17 +46,27 @@ impl Issuer {
         let mut serving = JoinSet::new();
         let (next, count) = (Arc::clone(&answer), Arc::clone(&fetches));
         serving.spawn(async move {
+            let mut open = Vec::new();
             loop {
                 let (mut socket, _) = listener.accept().await.unwrap();
                 count.fetch_add(1, Ordering::Relaxed);
                 let mut request = [0; 4096];
-                let _ = socket.read(&mut request).await.unwrap();
-                let answer = next.lock().unwrap().clone();
+                let length = socket.read(&mut request).await.unwrap();
+                let request = String::from_utf8_lossy(&request[..length]).into_owned();
+                let is_right = request.starts_with("GET /.well-known/jwks.json?v=1 HTTP/1.1\r\n")
+                    && request.contains(&format!("\r\nhost: {address}\r\n"));
+                let answer = if is_right {
+                    next.lock().unwrap().clone()
+                } else {
+                    "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".to_owned()
+                };
                 // A client that has seen enough does not read to the end.
                 let _ = socket.write_all(answer.as_bytes()).await;
+                // Nobody is to wait for the end of the connection.
+                open.push(socket);
             }
         });
-        let url = format!("http://{address}/.well-known/jwks.json");
+        let url = format!("http://user:secret@{address}/.well-known/jwks.json?v=1");
         let url = KeySource::Url(url.parse::<Uri>().unwrap());
         let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
         Self {
@@ -70,9 +80,8 @@ impl Issuer {
 
     fn serve(&self, status: &str, body: &str) {
         let length = body.len();
-        *self.answer.lock().unwrap() = format!(
-            "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        );
+        *self.answer.lock().unwrap() =
+            format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}");
     }
 
     fn publish(&self, signers: &[&Signer]) {
