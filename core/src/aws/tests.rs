@@ -1,6 +1,7 @@
-//! What the adapters to the `@connections` API are tested with: gateways on this
-//! machine, over real sockets.
+//! What the adapters are tested with: gateways and tables on this machine, over
+//! real sockets.
 
+mod ledger;
 mod outcomes;
 
 use std::time::Duration;

@@ -2,20 +2,14 @@
 //! `DynamoDB`.
 
 use fanout_core::audience::Slice;
-use fanout_core::ledger::{
-    Begun, Counts, Entry, Lease, Ledger, LedgerError, PartState, Progress, State,
-};
+use fanout_core::ledger::{Begun, Counts, Entry, Lease, LedgerError, PartState, Progress, State};
 use fanout_core::notification::{Draft, Notification, Target};
-use fanout_core::notifications::Notifications;
 use fanout_core::task::{Left, Part};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::at;
-
-trait Tables: Notifications + Ledger {}
-
-impl<T: Notifications + Ledger> Tables for T {}
+use crate::notifications::Tables;
 
 promises! {
     a_part_is_held_by_one_until_its_lease_ends,

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::at;
 
-trait Tables: Notifications + Ledger {}
+pub(crate) trait Tables: Notifications + Ledger {}
 
 impl<T: Notifications + Ledger> Tables for T {}
 
