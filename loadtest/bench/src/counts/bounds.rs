@@ -8,7 +8,7 @@
 //! | counted 2026-11-21, rustc 1.95, valgrind 3.19, `x86_64` | unoptimised | optimised |
 //! |---|---:|---:|
 //! | engine, instructions a push | 16,200 | 3,300 |
-//! | engine, allocations a push | 3.16 | |
+//! | engine, allocations a push | 3.16 | 3.16 |
 //! | own client, instructions a push | 176,000 | 27,400 |
 //! | AWS SDK, instructions a push | 2,790,000 | 431,000 |
 //!
