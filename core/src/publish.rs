@@ -24,7 +24,7 @@ use crate::notifications::{Notifications, Recorded};
 use crate::problem::Problem;
 use crate::queue::{Lane, QueueError, TaskQueue};
 use crate::store::StoreError;
-use crate::task::{Part, Task, Work};
+use crate::task::Task;
 use crate::trace::TraceHeader;
 
 /// The largest frame that API Gateway pushes in one message, in bytes
@@ -210,15 +210,7 @@ impl<N: Notifications, Q: TaskQueue> Publisher<N, Q> {
         notification: Notification,
         trace: Option<TraceHeader>,
     ) -> Result<(), QueueError> {
-        let task = Task {
-            notification_id: notification.id,
-            part: Part::root(),
-            topic: notification.target.topic().cloned(),
-            work: Work::Audience(notification.target),
-            frame: notification.frame,
-            expires_at: notification.expires_at,
-            trace,
-        };
+        let task = Task::of(notification, trace);
         let lane = Lane::Notifications;
         self.queue.send(lane, &[task], Duration::ZERO).await
     }

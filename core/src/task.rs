@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audience::{Cursor, Slice};
 use crate::connection::Recipient;
-use crate::notification::{NotificationId, Target};
+use crate::notification::{Notification, NotificationId, Target};
 use crate::topic::Topic;
 use crate::trace::TraceHeader;
 
@@ -191,6 +191,20 @@ pub enum TaskError {
 }
 
 impl Task {
+    /// Makes the task that sees a notification through, under a trace.
+    #[must_use]
+    pub fn of(notification: Notification, trace: Option<TraceHeader>) -> Self {
+        Self {
+            notification_id: notification.id,
+            part: Part::root(),
+            topic: notification.target.topic().cloned(),
+            work: Work::Audience(notification.target),
+            frame: notification.frame,
+            expires_at: notification.expires_at,
+            trace,
+        }
+    }
+
     /// Writes the task as a message of the current version.
     pub fn encode(&self) -> Result<String, TaskError> {
         #[derive(Serialize)]

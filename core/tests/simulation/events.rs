@@ -8,7 +8,7 @@ use std::time::Duration;
 use fanout_core::connection::ConnectionId;
 use fanout_core::notification::{Draft, Expiry, Notification, NotificationId, Target};
 use fanout_core::queue::Lane;
-use fanout_core::task::{Part, Task, Work};
+use fanout_core::task::Task;
 use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
@@ -171,14 +171,5 @@ fn put(world: &World, state: &mut State, publish: Publish) -> NotificationId {
 }
 
 fn task(notification: Notification) -> String {
-    let task = Task {
-        trace: None,
-        notification_id: notification.id,
-        part: Part::root(),
-        topic: notification.target.topic().cloned(),
-        work: Work::Audience(notification.target),
-        frame: notification.frame,
-        expires_at: notification.expires_at,
-    };
-    task.encode().unwrap()
+    Task::of(notification, None).encode().unwrap()
 }

@@ -13,7 +13,7 @@ use crate::notifications::{Notifications, Recorded};
 use crate::store::StoreError;
 
 /// The sort key of the notification itself.
-pub(super) const NOTIFICATION: &str = "notification";
+const NOTIFICATION: &str = "notification";
 
 const RECORD: &str = "record a notification";
 const READ: &str = "read the ledger";
@@ -73,7 +73,7 @@ impl Notifications for Store {
             for row in page.items() {
                 cancel_requested_at = cancel_requested_at.or(cancelled_at(row));
                 if read_text(row, "part") == Some(NOTIFICATION) {
-                    record = record_of(id, row);
+                    record = Some(row.clone());
                 } else if is_begun(row) {
                     parts.push(part_standing_of(row));
                 }
@@ -83,13 +83,8 @@ impl Notifications for Store {
                 break;
             }
         }
-        Ok(record.map(|record| {
-            let record = Record {
-                cancel_requested_at,
-                ..record
-            };
-            Standing::of(&record, parts)
-        }))
+        let record = record.and_then(|row| record_of(id, &row, cancel_requested_at));
+        Ok(record.map(|record| Standing::of(&record, parts)))
     }
 }
 
@@ -128,7 +123,7 @@ impl Store {
     }
 }
 
-pub(super) fn notification_key(id: NotificationId) -> Row {
+fn notification_key(id: NotificationId) -> Row {
     let id = id.to_string();
     key([("notificationId", id.as_str()), ("part", NOTIFICATION)])
 }
@@ -144,13 +139,16 @@ fn notification_of(id: NotificationId, row: &Row) -> Option<Notification> {
     })
 }
 
-fn record_of(id: NotificationId, row: &Row) -> Option<Record> {
+fn record_of(
+    id: NotificationId,
+    row: &Row,
+    cancel_requested_at: Option<Timestamp>,
+) -> Option<Record> {
     Some(Record {
         id,
         accepted_at: read_milliseconds(row, "acceptedAt")?,
         expires_at: read_milliseconds(row, "staleAt"),
-        // In the root's row.
-        cancel_requested_at: None,
+        cancel_requested_at,
     })
 }
 
