@@ -15,9 +15,8 @@ use super::http1::Http1;
 use super::http2::{Http2, Tasks};
 
 pub(super) type Connector = HttpsConnector<HttpConnector>;
-pub(super) type HyperIo = MaybeHttpsStream<TokioIo<TcpStream>>;
-/// The same, for what reads and writes by tokio's traits.
-pub(super) type Io = TokioIo<HyperIo>;
+/// A socket, to be read and written by tokio's traits.
+pub(super) type Io = TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>;
 
 /// Why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +26,7 @@ pub(in crate::aws::push_client) enum ConnectError {
     Network(Box<dyn std::error::Error + Send + Sync>),
     /// HTTP failed before the first request.
     #[error(transparent)]
-    Http(#[from] hyper::Error),
+    Http(#[from] h2::Error),
 }
 
 /// A connection by what it speaks.
@@ -67,9 +66,11 @@ pub(super) async fn connect(
 ) -> Result<Connected, ConnectError> {
     let connecting = connector.clone().call(origin.clone());
     let io = connecting.await.map_err(ConnectError::Network)?;
-    Ok(if io.connected().is_negotiated_h2() {
+    let is_http2 = io.connected().is_negotiated_h2();
+    let io = TokioIo::new(io);
+    Ok(if is_http2 {
         Connected::Http2(Http2::open(io, tasks).await?)
     } else {
-        Connected::Http1(Box::new(Http1::new(TokioIo::new(io))))
+        Connected::Http1(Box::new(Http1::new(io)))
     })
 }

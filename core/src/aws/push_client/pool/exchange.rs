@@ -35,5 +35,5 @@ pub(in crate::aws::push_client) enum Fault {
     Http1(#[from] Malformed),
     /// HTTP/2 failed.
     #[error(transparent)]
-    Http2(#[from] hyper::Error),
+    Http2(#[from] h2::Error),
 }

@@ -4,38 +4,38 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::TrySendError;
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper_util::rt::TokioExecutor;
+use h2::RecvStream;
+use h2::client::{Builder, SendRequest};
+use http::{HeaderMap, Method, Request, Response, Version, header};
 use tokio::task::JoinSet;
 
 use super::super::endpoint::Endpoint;
 use super::super::post::Post;
-use super::connect::HyperIo;
+use super::connect::Io;
 use super::exchange::{Failure, MOST_BODY};
 
 /// How many streams a connection carries before another one is opened: about
 /// half of the 128 that gateways commonly allow, so that none waits for the end
 /// of another.
 const MOST_STREAMS: usize = 64;
+/// The largest head of an answer that is read, in bytes: a gateway's has some
+/// hundreds.
+const MOST_HEAD: u32 = 16 * 1024;
 
-/// The tasks that hand requests to connections. They end when this is dropped,
+/// The tasks that read and write on connections. They end when this is dropped,
 /// and with each of them its connection.
 #[derive(Default)]
 pub(super) struct Tasks(Mutex<JoinSet<()>>);
 
 /// A connection that carries many requests.
 pub(super) struct Http2 {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Bytes>,
     load: Arc<Load>,
 }
 
 /// Room for one request on a connection.
 pub(super) struct Stream {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Bytes>,
     load: Arc<Load>,
     is_ended: bool,
 }
@@ -43,26 +43,32 @@ pub(super) struct Stream {
 #[derive(Default)]
 struct Load {
     streams: AtomicUsize,
-    /// A request was given up on, or lost: nobody may be there any more. What is
-    /// in flight goes on.
+    /// The connection has ended; or a request was given up on, or lost, so that
+    /// nobody may be there any more. What is in flight goes on.
     is_doubted: AtomicBool,
 }
 
 impl Http2 {
-    pub(super) async fn open(io: HyperIo, tasks: &Tasks) -> hyper::Result<Self> {
-        let handshake = Builder::new(TokioExecutor::new()).handshake(io);
-        let (sender, connection) = handshake.await?;
-        // Whoever waits for an answer is told of what went wrong.
-        tasks.spawn(async { drop(connection.await) });
-        Ok(Self {
-            sender,
-            load: Arc::default(),
-        })
+    pub(super) async fn open(io: Io, tasks: &Tasks) -> Result<Self, h2::Error> {
+        let mut builder = Builder::new();
+        builder
+            .enable_push(false)
+            .max_header_list_size(MOST_HEAD)
+            .initial_max_send_streams(MOST_STREAMS);
+        let (sender, connection) = builder.handshake(io).await?;
+        let load = Arc::new(Load::default());
+        let told = Arc::clone(&load);
+        tasks.spawn(async move {
+            // Whoever waits for an answer is told of what went wrong.
+            drop(connection.await);
+            told.doubt();
+        });
+        Ok(Self { sender, load })
     }
 
     /// Whether requests may be sent on it at all.
     pub(super) fn is_usable(&self) -> bool {
-        !self.sender.is_closed() && !self.load.is_doubted.load(Ordering::Relaxed)
+        !self.load.is_doubted.load(Ordering::Relaxed)
     }
 
     pub(super) fn has_room(&self) -> bool {
@@ -84,14 +90,31 @@ impl Http2 {
     }
 }
 
+impl Load {
+    fn doubt(&self) {
+        self.is_doubted.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Stream {
     pub(super) async fn send(
         mut self,
         endpoint: &Endpoint,
         post: Post<'_>,
     ) -> Result<Response<Bytes>, Failure> {
-        let answer = self.sender.try_send_request(request(endpoint, post)).await;
-        let (head, body) = answer.map_err(unanswered)?.into_parts();
+        let request = request(endpoint, post);
+        let is_empty = post.payload.is_empty();
+        let sent = self.sender.send_request(request, is_empty);
+        let (answer, mut body) = sent.map_err(|error| Failure::Unsent(error.into()))?;
+        if !is_empty {
+            // What the gateway does not take yet waits with the connection, which is
+            // a reference to the payload and no copy. What is wrong with a stream,
+            // or was answered already, the answer tells.
+            drop(body.send_data(post.payload.clone(), true));
+        }
+        drop(body);
+        let answer = answer.await.map_err(|error| Failure::Lost(error.into()))?;
+        let (head, body) = answer.into_parts();
         let body = read(body).await?;
         self.is_ended = true;
         Ok(Response::from_parts(head, body))
@@ -107,7 +130,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.load.streams.fetch_sub(1, Ordering::Relaxed);
         if !self.is_ended {
-            self.load.is_doubted.store(true, Ordering::Relaxed);
+            self.load.doubt();
         }
     }
 }
@@ -120,43 +143,37 @@ impl Tasks {
     }
 }
 
-fn request(endpoint: &Endpoint, post: Post<'_>) -> Request<Full<Bytes>> {
-    let mut headers = HeaderMap::with_capacity(post.headers.len());
+fn request(endpoint: &Endpoint, post: Post<'_>) -> Request<()> {
+    let mut headers = HeaderMap::with_capacity(post.headers.len() + 1);
+    headers.insert(header::CONTENT_LENGTH, post.payload.len().into());
     let given = post.headers();
     headers.extend(given.map(|(name, value)| (name.clone(), value.clone())));
-    let mut request = Request::new(Full::new(post.payload.clone()));
+    let mut request = Request::new(());
+    *request.version_mut() = Version::HTTP_2;
     *request.method_mut() = Method::POST;
     *request.uri_mut() = endpoint.uri(post.path);
     *request.headers_mut() = headers;
     request
 }
 
-fn unanswered(error: TrySendError<Request<Full<Bytes>>>) -> Failure {
-    let is_unsent = error.message().is_some();
-    let fault = error.into_error().into();
-    if is_unsent {
-        Failure::Unsent(fault)
-    } else {
-        Failure::Lost(fault)
-    }
-}
-
 /// Reads a body to its end, or as far as it is kept.
-async fn read(mut body: Incoming) -> Result<Bytes, Failure> {
+async fn read(mut body: RecvStream) -> Result<Bytes, Failure> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
     let mut kept = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Failure::Cut(error.into()))?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
+    while let Some(data) = body.data().await {
+        let cut = |error: h2::Error| Failure::Cut(error.into());
+        let data = data.map_err(cut)?;
         let room = MOST_BODY - kept.len();
         kept.extend_from_slice(data.get(..room).unwrap_or(&data));
         if data.len() > room {
             break;
         }
+        // There is room for more to be sent.
+        body.flow_control()
+            .release_capacity(data.len())
+            .map_err(cut)?;
     }
     Ok(kept.freeze())
 }
