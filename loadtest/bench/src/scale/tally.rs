@@ -12,6 +12,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
+use axum::serve::ListenerExt as _;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
@@ -139,6 +140,9 @@ impl Tally {
         let router = Router::new()
             .fallback(answer)
             .with_state(Arc::clone(&shared));
+        // Without this the end of a page waits until its beginning is acknowledged,
+        // some 40 ms. Should it fail, that is all there is to it.
+        let listener = listener.tap_io(|socket| drop(socket.set_nodelay(true)));
         serving.spawn(async move {
             // It serves until it is dropped, and accepting does not fail.
             let _ended = axum::serve(listener, router).await;
