@@ -168,7 +168,7 @@ fn settings() -> Settings {
         fanout: fanout::Settings {
             max_in_flight: 256,
             max_outstanding: 1_000,
-            page_size: 1_000,
+            page_size: 1_500,
             retry: retry::Policy {
                 max_failed: 8,
                 max_throttled: 100,

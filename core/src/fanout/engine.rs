@@ -23,8 +23,9 @@ use crate::task::Tries;
 
 /// How many connections are forgotten in one call.
 const FORGET_AT_ONCE: usize = 25;
-/// How many recipients are read at first: few come sooner, and are pushed to
-/// while the next page is read. Until then a full bucket gains nothing.
+/// How many recipients a worker that comes from rest reads at first: few come
+/// sooner, and are pushed to while the next page is read. Until then a full bucket
+/// gains nothing. One that has just pushed has no such bucket.
 const FIRST_PAGE: u32 = 100;
 /// How many connections may wait to be forgotten before pushing waits for them.
 const MAX_UNFORGOTTEN: usize = 1_000;
@@ -110,7 +111,7 @@ where
         let mut checkpoints = 0;
         let mut in_flight = FuturesUnordered::new();
         let mut unforgotten: Vec<Recipient> = Vec::new();
-        let mut first_page = Some(FIRST_PAGE);
+        let mut first_page = self.pacer.is_at_rest().then_some(FIRST_PAGE);
         let mut reading = pin!(OptionFuture::from(None));
         let mut forgetting = pin!(OptionFuture::from(None));
         // Apart from each other: neither a slow write nor a slow look-up holds
@@ -359,3 +360,6 @@ async fn read<S: Audience>(
 ) -> Result<Page, StoreError> {
     store.page(&slice, after.as_ref(), limit).await
 }
+
+#[cfg(test)]
+mod tests;

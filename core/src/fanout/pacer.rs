@@ -37,6 +37,10 @@ const ROUND: Duration = Duration::from_millis(200);
 /// In a round, this part of the pushes may be throttled without slowing down.
 const TOLERATED: f64 = 0.01;
 
+/// After so long without a push that ended, a worker is at rest: its burst is
+/// being saved up, and not what the next push waits for.
+const REST: Duration = Duration::from_millis(100);
+
 /// A worker's share of the account's request rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
@@ -96,6 +100,12 @@ impl Pacer {
         self.speed().note(Instant::now(), is_throttled);
     }
 
+    /// Whether no push has ended for a while, so that the next could start at once.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        self.speed().is_at_rest(Instant::now())
+    }
+
     fn speed(&self) -> std::sync::MutexGuard<'_, Speed> {
         self.speed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,6 +121,8 @@ struct Speed {
     round_ends: Instant,
     ended: u32,
     throttled: u32,
+    /// When the latest push ended.
+    noted_at: Option<Instant>,
 }
 
 impl Speed {
@@ -120,10 +132,16 @@ impl Speed {
             round_ends: now + ROUND,
             ended: 0,
             throttled: 0,
+            noted_at: None,
         }
     }
 
+    fn is_at_rest(&self, now: Instant) -> bool {
+        self.noted_at.is_none_or(|noted_at| now - noted_at >= REST)
+    }
+
     fn note(&mut self, now: Instant, is_throttled: bool) {
+        self.noted_at = Some(now);
         self.ended = self.ended.saturating_add(1);
         self.throttled += u32::from(is_throttled);
         if now < self.round_ends {
@@ -216,6 +234,20 @@ mod tests {
             .take_while(Result::is_ok)
             .count();
         assert_eq!(at_once, 50);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_at_rest_until_a_push_ended_and_some_time_after_the_last() {
+        let pacer = pacer(1_000, 20);
+        assert!(pacer.is_at_rest());
+        pacer.note(false);
+        tokio::time::advance(REST / 2).await;
+        assert!(!pacer.is_at_rest());
+        pacer.note(true);
+        tokio::time::advance(REST / 2).await;
+        assert!(!pacer.is_at_rest());
+        tokio::time::advance(REST / 2).await;
+        assert!(pacer.is_at_rest());
     }
 
     #[tokio::test(start_paused = true)]

@@ -75,7 +75,7 @@ impl Worker {
                 fanout: fanout::Settings {
                     max_in_flight,
                     max_outstanding: read.number("MAX_OUTSTANDING", 1_000, 1..=2_000),
-                    page_size: read.number("PAGE_SIZE", 1_000, 1..=10_000),
+                    page_size: read.number("PAGE_SIZE", 1_500, 1..=10_000),
                     retry: retry::Policy {
                         max_failed: read.number("MAX_FAILED", 8, 1..=100),
                         max_throttled: read.number("MAX_THROTTLED", 100, 1..=10_000),

@@ -14,9 +14,10 @@
 //!
 //! Those of the optimised clients are of `push`, which has more in flight.
 //!
-//! A broadcast to 4,000 takes 45 requests to `DynamoDB` and 2 to SQS, one to
-//! 12,000 takes 53 and 2, in either build: for each of eight slices and for the
-//! whole a handful, one to read the first 100 connections, and one for each 1,000.
+//! A broadcast to 4,000 takes 39 requests to `DynamoDB` and 2 to SQS, one to
+//! 16,000 takes 47 and 2, in either build: for each of eight slices and for the
+//! whole a handful, for each of two workers one to read the first 100 connections,
+//! and one for each page of 1,500.
 
 /// What work may cost at most.
 pub(super) struct Bounds {
@@ -60,17 +61,17 @@ pub(super) const PUSHES: f64 = 1.01;
 pub(super) const TIMES_THE_SMALLER: f64 = 1.05;
 
 /// How large two broadcasts are, and the requests that each of them may make.
-/// Both are cut into slices, the connections of which fill half a page of the
-/// table, and one and a half.
+/// Both are cut into slices, the connections of which fill a third of a page of the
+/// table, and one and a third.
 pub(super) const BROADCASTS: [Broadcast; 2] = [
     Broadcast {
         connections: 4_000,
-        dynamodb: 49.0,
+        dynamodb: 43.0,
         sqs: 2.0,
     },
     Broadcast {
-        connections: 12_000,
-        dynamodb: 57.0,
+        connections: 16_000,
+        dynamodb: 51.0,
         sqs: 2.0,
     },
 ];

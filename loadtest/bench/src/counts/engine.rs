@@ -28,7 +28,7 @@ use crate::valgrind::{self, Heap};
 
 /// The two sizes of audience whose difference is taken.
 const SIZES: [usize; 2] = [4_000, 24_000];
-const PAGE: u32 = 1_000;
+const PAGE: u32 = 1_500;
 /// A quota that is never reached.
 const UNLIMITED: NonZeroU32 = NonZeroU32::new(10_000_000).unwrap();
 /// How long it may take, which nothing is to depend on.
@@ -236,7 +236,7 @@ mod tests {
         let page = audience.page(&slice, None, PAGE).await.unwrap();
         let rest = audience.page(&slice, page.next.as_ref(), PAGE).await;
         let rest = rest.unwrap();
-        assert_eq!((page.recipients.len(), rest.recipients.len()), (1_000, 7));
+        assert_eq!((page.recipients.len(), rest.recipients.len()), (1_500, 7));
         assert_eq!(rest.next, None);
     }
 }
