@@ -1,5 +1,6 @@
-//! Small notifications beside their floor: the same hops with handlers that do
-//! nothing, on the same machine at the same moments.
+//! Small notifications beside their floors: the same hops with handlers that do
+//! nothing, or nothing but ask the tables the same, on the same machine at the same
+//! moments.
 
 mod measurement;
 mod report;
@@ -10,12 +11,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use self::measurement::Measurement;
+use self::measurement::{Measurement, Stacks};
 use self::report::Report;
 use crate::harness::{Harness, on_a_stack};
-use crate::hollow;
+use crate::hollow::{self, Asks};
 use crate::machine::Machine;
 
 /// What is ordered, and how fast.
@@ -25,7 +27,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 5,
         value_parser = clap::value_parser!(u16).range(1..=100))]
     subscribers: u16,
-    /// How many orders each of the two stacks gets in a round
+    /// How many orders each of the stacks gets in a round
     #[arg(long, value_name = "N", default_value_t = 500,
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     orders: u32,
@@ -33,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 100,
         value_parser = clap::value_parser!(u32).range(..=10_000))]
     warm_up: u32,
-    /// Orders a second, for each of the two
+    /// Orders a second, for each of them
     #[arg(long, value_name = "RATE", default_value = "20")]
     rate: NonZeroU32,
     #[command(flatten)]
@@ -47,7 +49,7 @@ impl Options {
     }
 }
 
-/// Orders in turn from the real functions and from the empty ones, and prints
+/// Orders in turn from the real functions and from empty ones, and prints
 /// how long each took; interrupted, what there is of it.
 ///
 /// # Errors
@@ -67,29 +69,50 @@ async fn measure_all(
     interrupt: &CancellationToken,
 ) -> anyhow::Result<Vec<Measurement>> {
     let stack = options.harness.stack.executable().await?;
-    let directory = tempfile::tempdir().context("cannot make a directory for the functions")?;
-    hollow::write_to(directory.path())?;
-    let path = directory.path().to_str().context("the path is not UTF-8")?;
+    let asking_functions = empty_functions(Asks::Tables)?;
+    let hollow_functions = empty_functions(Asks::Nothing)?;
     let real_options = ["--log", "error"].map(str::to_owned);
-    let hollow_options = ["--log", "error", "--functions", path].map(str::to_owned);
+    let asking_options = options_with(&asking_functions)?;
+    let hollow_options = options_with(&hollow_functions)?;
     let mut measured = Vec::new();
     for round in 1..=options.harness.rounds {
-        // Only the inner one is interrupted: it stops its stack in its time, and
-        // then the outer one does.
+        // Only the innermost is interrupted: it stops its stack in its time, and
+        // then the outer ones do.
         let never = CancellationToken::new();
         let running = on_a_stack(&stack, &real_options, &never, async |real| {
-            on_a_stack(&stack, &hollow_options, interrupt, async |hollow| {
-                measurement::measure(options, real, hollow).await
+            on_a_stack(&stack, &asking_options, &never, async |asking| {
+                on_a_stack(&stack, &hollow_options, interrupt, async |hollow| {
+                    let stacks = Stacks {
+                        real,
+                        asking,
+                        hollow,
+                    };
+                    measurement::measure(options, stacks).await
+                })
+                .await
             })
             .await
         });
-        let Some(run) = running.await?.flatten() else {
+        let Some(run) = running.await?.flatten().flatten() else {
             break;
         };
         eprintln!("round {round} of {}: {run}", options.harness.rounds);
         measured.push(run);
     }
     Ok(measured)
+}
+
+/// A directory with empty functions.
+fn empty_functions(asks: Asks) -> anyhow::Result<TempDir> {
+    let directory = tempfile::tempdir().context("cannot make a directory for the functions")?;
+    hollow::write_to(directory.path(), asks)?;
+    Ok(directory)
+}
+
+/// The options of a stack with the functions in a directory.
+fn options_with(functions: &TempDir) -> anyhow::Result<[String; 4]> {
+    let path = functions.path().to_str().context("the path is not UTF-8")?;
+    Ok(["--log", "error", "--functions", path].map(str::to_owned))
 }
 
 #[cfg(test)]

@@ -19,10 +19,12 @@ use crate::stack::Stack;
 /// How long the last orders may take to arrive.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(30);
 
-/// One round.
+/// One round, by whose functions took the orders.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Measurement {
     pub(crate) real: Latency,
+    /// Empty ones that ask the tables the same.
+    pub(crate) asking: Latency,
     pub(crate) hollow: Latency,
 }
 
@@ -34,46 +36,60 @@ pub(crate) struct Latency {
     pub(crate) p99_seconds: f64,
 }
 
-/// Orders in turn until both have had all of theirs.
+/// Stacks by whose functions they have.
+pub(super) struct Stacks<'a> {
+    pub(super) real: &'a Stack,
+    pub(super) asking: &'a Stack,
+    pub(super) hollow: &'a Stack,
+}
+
+/// Orders in turn until each stack has had all of its own.
 ///
 /// # Errors
 /// A stack does not answer, or a frame does not arrive.
-pub(super) async fn measure(
-    options: &Options,
-    real: &Stack,
-    hollow: &Stack,
-) -> anyhow::Result<Measurement> {
-    let count = options.subscribers;
-    let mut real = Side::open(real, count, order)
-        .await
-        .context("real functions")?;
-    let mut hollow = Side::open(hollow, count, addressed)
-        .await
-        .context("empty functions")?;
+pub(super) async fn measure(options: &Options, stacks: Stacks<'_>) -> anyhow::Result<Measurement> {
+    let Stacks {
+        real,
+        asking,
+        hollow,
+    } = stacks;
+    let open = async |name, stack, body| {
+        let opening = Side::open(name, stack, options.subscribers, body);
+        opening.await.context(name)
+    };
+    let mut sides = [
+        open("real functions", real, order as Body).await?,
+        open("empty functions that ask the tables", asking, addressed).await?,
+        open("empty functions", hollow, addressed).await?,
+    ];
     let orders = options.warm_up + options.orders;
     let (started, period) = (Instant::now(), options.period());
+    let turn = period / u32::try_from(sides.len())?;
     // A book has a number from 1.
     for number in 1..=orders {
-        let at = started + period * number;
-        // Who is first changes, so that nobody always follows the same one.
-        let (first, second) = if number.is_multiple_of(2) {
-            (&mut real, &mut hollow)
-        } else {
-            (&mut hollow, &mut real)
-        };
-        first.receive_until(at).await?;
-        first.order(number);
-        second.receive_until(at + period / 2).await?;
-        second.order(number);
+        let mut at = started + period * number;
+        for side in &mut sides {
+            side.receive_until(at).await?;
+            side.order(number);
+            at += turn;
+        }
+        // Who is first changes, so that nobody always has the longest pause before.
+        sides.rotate_left(1);
     }
+    let turns = usize::try_from(orders)? % sides.len();
+    sides.rotate_right(turns);
+    let [real, asking, hollow] = sides;
     Ok(Measurement {
-        real: real.ends(options).await.context("real functions")?,
-        hollow: hollow.ends(options).await.context("empty functions")?,
+        real: real.ends(options).await?,
+        asking: asking.ends(options).await?,
+        hollow: hollow.ends(options).await?,
     })
 }
 
-/// One of the two stacks.
+/// One of the stacks.
 struct Side {
+    /// Whose functions it has.
+    name: &'static str,
     url: String,
     /// What is posted.
     body: Body,
@@ -85,9 +101,15 @@ struct Side {
 }
 
 impl Side {
-    async fn open(stack: &Stack, count: u16, body: Body) -> anyhow::Result<Self> {
+    async fn open(
+        name: &'static str,
+        stack: &Stack,
+        count: u16,
+        body: Body,
+    ) -> anyhow::Result<Self> {
         let addresses = stack.addresses();
         Ok(Self {
+            name,
             url: format!("{}/orders", addresses.http),
             body,
             client: crate::client::Client::new(),
@@ -135,7 +157,8 @@ impl Side {
         while self.arrived.len() < frames || self.posted.len() < orders {
             ensure!(
                 Instant::now() < give_up_at,
-                "{} of {frames} frames arrived",
+                "{}: {} of {frames} frames arrived",
+                self.name,
                 self.arrived.len()
             );
             let next = Instant::now() + options.period();
@@ -143,7 +166,7 @@ impl Side {
             let _elapsed = timeout_at(next + options.period(), self.receive_until(next)).await;
         }
         let latencies = latencies(&self.posted, &self.arrived, options.warm_up);
-        Latency::of(latencies).context("no frame arrived")
+        Latency::of(latencies).with_context(|| format!("{}: no frame arrived", self.name))
     }
 }
 
@@ -194,31 +217,28 @@ impl Latency {
     }
 }
 
-impl Measurement {
-    /// The median by that of the empty functions, and the same of the 99th
-    /// percentile.
-    pub(super) fn ratios(&self) -> (f64, f64) {
-        (
-            self.real.median_seconds / self.hollow.median_seconds,
-            self.real.p99_seconds / self.hollow.p99_seconds,
-        )
-    }
-}
-
 impl Display for Measurement {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let millis = |seconds: f64| significant(seconds * 1e3);
-        let (median, p99) = self.ratios();
-        write!(
-            f,
-            "median {} ms by {} ms (× {}), p99 {} ms by {} ms (× {})",
-            millis(self.real.median_seconds),
-            millis(self.hollow.median_seconds),
-            significant(median),
-            millis(self.real.p99_seconds),
-            millis(self.hollow.p99_seconds),
-            significant(p99),
-        )
+        let Self {
+            real,
+            asking,
+            hollow,
+        } = self;
+        let medians = [real, asking, hollow].map(|side| side.median_seconds);
+        let p99s = [real, asking, hollow].map(|side| side.p99_seconds);
+        for (name, [real, asking, hollow]) in [("median", medians), (", p99", p99s)] {
+            let millis = |seconds: f64| significant(seconds * 1e3);
+            write!(
+                f,
+                "{name} {} ms by {} ms that ask the tables (× {}) and {} ms (× {})",
+                millis(real),
+                millis(asking),
+                significant(real / asking),
+                millis(hollow),
+                significant(real / hollow),
+            )?;
+        }
+        Ok(())
     }
 }
 
