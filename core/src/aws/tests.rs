@@ -27,7 +27,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// Both clients, that all tests of outcomes run over.
 pub(crate) enum Client {
     Sdk(ManagementApi),
-    Hyper(Box<PushClient>),
+    Own(Box<PushClient>),
 }
 
 impl Client {
@@ -39,10 +39,10 @@ impl Client {
             attempt_timeout,
             max_in_flight: 4,
         };
-        let hyper = PushClient::new(&config, &settings, Clock::System).unwrap();
+        let own = PushClient::new(&config, &settings, Clock::System).unwrap();
         [
             Self::Sdk(ManagementApi::new(&config, &endpoint, attempt_timeout)),
-            Self::Hyper(Box::new(hyper)),
+            Self::Own(Box::new(own)),
         ]
     }
 }
@@ -51,7 +51,7 @@ impl Pusher for Client {
     async fn push(&self, connection: &ConnectionId, payload: &Bytes) -> PushOutcome {
         match self {
             Self::Sdk(sdk) => sdk.push(connection, payload).await,
-            Self::Hyper(hyper) => hyper.push(connection, payload).await,
+            Self::Own(own) => own.push(connection, payload).await,
         }
     }
 }

@@ -27,6 +27,9 @@ const FORGET_AT_ONCE: usize = 25;
 /// sooner, and are pushed to while the next page is read. Until then a full bucket
 /// gains nothing. One that has just pushed has no such bucket.
 const FIRST_PAGE: u32 = 100;
+/// How many times the page before a page may be, until it is a whole one: about as
+/// many times as it is faster to read recipients than to push to them.
+const PAGE_GROWTH: u32 = 5;
 /// How many connections may wait to be forgotten before pushing waits for them.
 const MAX_UNFORGOTTEN: usize = 1_000;
 
@@ -111,7 +114,12 @@ where
         let mut checkpoints = 0;
         let mut in_flight = FuturesUnordered::new();
         let mut unforgotten: Vec<Recipient> = Vec::new();
-        let mut first_page = self.pacer.is_at_rest().then_some(FIRST_PAGE);
+        let page_size = self.settings.page_size;
+        let mut limit = if self.pacer.is_at_rest() {
+            FIRST_PAGE.min(page_size)
+        } else {
+            page_size
+        };
         let mut reading = pin!(OptionFuture::from(None));
         let mut forgetting = pin!(OptionFuture::from(None));
         // Apart from each other: neither a slow write nor a slow look-up holds
@@ -161,9 +169,8 @@ where
                     && unreadable.is_none()
                     && let Some((slice, after)) = book.wants_page()
                 {
-                    let most = first_page.take().unwrap_or(self.settings.page_size);
-                    let limit = most.min(self.settings.page_size);
                     reading.set(Some(read(store, slice, after, limit)).into());
+                    limit = limit.saturating_mul(PAGE_GROWTH).min(page_size);
                     is_reading = true;
                 }
                 if !is_writing && checkpoint_at <= now {

@@ -37,7 +37,7 @@ const ROUND: Duration = Duration::from_millis(200);
 /// In a round, this part of the pushes may be throttled without slowing down.
 const TOLERATED: f64 = 0.01;
 
-/// After so long without a push that ended, a worker is at rest: its burst is
+/// After so long without a push that was noted, a worker is at rest: its burst is
 /// being saved up, and not what the next push waits for.
 const REST: Duration = Duration::from_millis(100);
 
@@ -100,7 +100,8 @@ impl Pacer {
         self.speed().note(Instant::now(), is_throttled);
     }
 
-    /// Whether no push has ended for a while, so that the next could start at once.
+    /// Whether no push was noted for a while, so that the next may well start at
+    /// once.
     #[must_use]
     pub fn is_at_rest(&self) -> bool {
         self.speed().is_at_rest(Instant::now())
@@ -121,7 +122,7 @@ struct Speed {
     round_ends: Instant,
     ended: u32,
     throttled: u32,
-    /// When the latest push ended.
+    /// When the latest push was noted.
     noted_at: Option<Instant>,
 }
 

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use fanout_core::audience::{Audience as _, Slice};
@@ -198,8 +199,13 @@ impl Publish {
     async fn handle(&self, event: LambdaEvent<Request>) -> Result<Value, Error> {
         let Request { body } = event.payload;
         let recording = Box::pin(record(self.store.as_ref(), body.clone()));
-        let sending = self.client.send_message().queue_url(&self.queue_url);
-        let sending = sending.message_body(body).send();
+        // A batch of one, as the real function sends it.
+        let message = SendMessageBatchRequestEntry::builder()
+            .id("0")
+            .message_body(body)
+            .build()?;
+        let sending = self.client.send_message_batch().queue_url(&self.queue_url);
+        let sending = sending.entries(message).send();
         let sending = Box::pin(async { Ok(sending.await?) });
         try_join(sending, recording).await?;
         Ok(json!({"statusCode": 202, "body": "{}"}))

@@ -116,7 +116,7 @@ impl Pool {
         let found = self.open().take(now);
         let (room, used_at) = match found {
             Some(found) => found,
-            None => (Box::pin(self.connect()).await?, now),
+            None => (Box::pin(self.connect(now)).await?, now),
         };
         match room {
             Room::Http1(connection) => self.rest(connection, used_at),
@@ -156,7 +156,7 @@ impl Pool {
                     answered
                 }
                 Room::Http2(stream) => {
-                    let answered = stream.send(&self.endpoint, post).await;
+                    let answered = stream.send(&self.endpoint, post, now).await;
                     self.freed.notify_one();
                     answered
                 }
@@ -190,14 +190,14 @@ impl Pool {
             }
             // Apart from the request's own future: it is large, and few requests
             // come to it.
-            return Ok((Box::pin(self.connect()).await?, true));
+            return Ok((Box::pin(self.connect(now)).await?, true));
         }
     }
 
     /// Opens a connection, and returns room on it.
-    async fn connect(&self) -> Result<Room, SendError> {
+    async fn connect(&self, now: Timestamp) -> Result<Room, SendError> {
         let origin = self.endpoint.origin();
-        let opened = connect::connect(&self.connector, &origin, &self.tasks);
+        let opened = connect::connect(&self.connector, &origin, &self.tasks, now);
         Ok(match opened.await.map_err(SendError::Connect)? {
             Connected::Http1(connection) => {
                 let is_first = !std::mem::replace(&mut self.open().is_http1_seen, true);
@@ -229,19 +229,23 @@ impl Pool {
 impl Open {
     /// Takes room for a request, and tells when its connection was used last.
     fn take(&mut self, now: Timestamp) -> Option<(Room, Timestamp)> {
-        self.shared.retain(Http2::is_usable);
+        self.shared.retain(|shared| shared.is_usable(now));
         let with_room = self.shared.iter().filter(|shared| shared.has_room());
         if let Some(shared) = with_room.min_by_key(|shared| shared.streams()) {
             return Some((Room::Http2(shared.stream()), now));
         }
         let (connection, used_at) = self.idle.pop()?;
-        if now.duration_since(used_at).abs() <= LONGEST_REST {
+        if !has_rested_too_long(used_at, now) {
             return Some((Room::Http1(connection), used_at));
         }
         // The others have rested for longer.
         self.idle.clear();
         None
     }
+}
+
+fn has_rested_too_long(used_at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(used_at).abs() > LONGEST_REST
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use crate::task::{Left, Part};
 use crate::topic::Topic;
 use jiff::Timestamp;
 
-const PAGE_SIZE: u32 = 400;
+const PAGE_SIZE: u32 = 1_000;
+const SECOND_PAGE: u32 = FIRST_PAGE * PAGE_GROWTH;
 const LONG: Duration = Duration::from_hours(1);
 
 /// An audience of one page, which notes how much it is asked for at once.
@@ -116,14 +117,13 @@ async fn run(fanout: &FanOut<Asked, Accepting>) -> u64 {
 #[tokio::test(start_paused = true)]
 async fn who_comes_from_rest_reads_few_first_and_who_has_just_pushed_does_not() {
     let fanout = fanout();
-    let (few, all) = (u64::from(FIRST_PAGE), u64::from(PAGE_SIZE));
+    let few = u64::from(FIRST_PAGE + SECOND_PAGE);
+    let all = u64::from(PAGE_SIZE);
     assert_eq!(run(&fanout).await, few + all);
     assert_eq!(run(&fanout).await, all);
     tokio::time::advance(Duration::from_secs(1)).await;
     assert_eq!(run(&fanout).await, few + all);
     let asked = fanout.ports.store.0.lock().unwrap();
-    assert_eq!(
-        *asked,
-        [FIRST_PAGE, PAGE_SIZE, PAGE_SIZE, FIRST_PAGE, PAGE_SIZE]
-    );
+    let from_rest = [FIRST_PAGE, SECOND_PAGE, PAGE_SIZE];
+    assert_eq!(*asked, [&from_rest[..], &[PAGE_SIZE], &from_rest].concat());
 }

@@ -7,7 +7,7 @@ use fanout_ops::suite::report::{Report, Verdict};
 use fanout_ops::suite::trial::Trial;
 use fanout_ops::suite::{run, selected};
 
-use crate::stack::{PATIENCE, Stack, token};
+use crate::stack::{PATIENCE, PUSH_CLIENTS, Stack, token};
 
 fn trial_of(stack: &Stack, token: Option<String>) -> Trial {
     let (ws, publish) = (stack.ws.parse().unwrap(), stack.http.parse().unwrap());
@@ -34,23 +34,29 @@ async fn skipped(trial: Trial) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn the_stack_keeps_what_is_promised() {
-    let stack = Stack::start(&[]).await;
-    assert_eq!(
-        skipped(trial_of(&stack, None)).await,
-        [
-            "a notification to a user reaches all of the user's sockets",
-            "a token among the subprotocols lets in, and is not echoed",
-            "without a valid token nobody may subscribe",
-            "without a token nobody may publish",
-        ]
-    );
+    for push_client in PUSH_CLIENTS {
+        let stack = Stack::start(&["--env", push_client]).await;
+        assert_eq!(
+            skipped(trial_of(&stack, None)).await,
+            [
+                "a notification to a user reaches all of the user's sockets",
+                "a token among the subprotocols lets in, and is not echoed",
+                "without a valid token nobody may subscribe",
+                "without a token nobody may publish",
+            ]
+        );
+    }
 }
 
 #[tokio::test]
 async fn the_stack_with_authentication_keeps_what_is_promised() {
-    let stack = Stack::start(&["--auth", "--env", "SENDMESSAGE_PER_MINUTE=30"]).await;
     let token = token(&["--user", "u1", "--scope", "publish"]).await;
-    assert!(skipped(trial_of(&stack, Some(token))).await.is_empty());
+    for push_client in PUSH_CLIENTS {
+        let settings = ["--env", "SENDMESSAGE_PER_MINUTE=30", "--env", push_client];
+        let stack = Stack::start(&[&["--auth"], &settings[..]].concat()).await;
+        let trial = trial_of(&stack, Some(token.clone()));
+        assert!(skipped(trial).await.is_empty());
+    }
 }
 
 #[tokio::test]

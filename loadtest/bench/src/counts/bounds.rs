@@ -5,7 +5,7 @@
 //! few that a slow machine has to repeat. Where the code gets cheaper, tighten
 //! the bound.
 //!
-//! | counted 2026-11-21, rustc 1.95, valgrind 3.19, `x86_64` | unoptimised | optimised |
+//! | counted 2026-11-30, rustc 1.95, valgrind 3.19, `x86_64` | unoptimised | optimised |
 //! |---|---:|---:|
 //! | engine, instructions a push | 16,200 | 3,300 |
 //! | engine, allocations a push | 3.16 | 3.16 |
@@ -16,8 +16,8 @@
 //!
 //! A broadcast to 4,000 takes 39 requests to `DynamoDB` and 2 to SQS, one to
 //! 16,000 takes 47 and 2, in either build: for each of eight slices and for the
-//! whole a handful, for each of two workers one to read the first 100 connections,
-//! and one for each page of 1,500.
+//! whole a handful, one for each page of 1,500 connections, and for each of two
+//! workers one or two more for the smaller pages that it begins with.
 
 /// What work may cost at most.
 pub(super) struct Bounds {

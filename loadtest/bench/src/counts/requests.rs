@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn what_grows_faster_than_the_audience_is_told() {
-        let goals = growth(&run(4_000, 4_000), &run(12_000, 13_200));
+        let goals = growth(&run(4_000, 4_000), &run(16_000, 17_600));
         check(&goals[0], 1.05, 1.1);
         assert!(!goals[0].is_met());
     }

@@ -14,7 +14,7 @@ use crate::tasks::Effort;
 
 /// A run has as many broadcasts as make this many deliveries: the processor time
 /// of a single small one is too short to be told.
-const DELIVERIES: u32 = 20_000;
+const DELIVERIES: u32 = 100_000;
 /// And no more than these.
 const MAX_BROADCASTS: u32 = 20;
 /// The time that a broadcast gets, and each of its deliveries.

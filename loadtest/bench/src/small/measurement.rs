@@ -1,4 +1,4 @@
-//! Orders of two stacks in turn.
+//! Orders of several stacks in turn.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -65,19 +65,19 @@ pub(super) async fn measure(options: &Options, stacks: Stacks<'_>) -> anyhow::Re
     let orders = options.warm_up + options.orders;
     let (started, period) = (Instant::now(), options.period());
     let turn = period / u32::try_from(sides.len())?;
+    // The same in each run, and in none the same one always behind another.
+    let mut random = fastrand::Rng::with_seed(0);
     // A book has a number from 1.
     for number in 1..=orders {
         let mut at = started + period * number;
-        for side in &mut sides {
+        let mut in_turn: Vec<_> = sides.iter_mut().collect();
+        random.shuffle(&mut in_turn);
+        for side in in_turn {
             side.receive_until(at).await?;
             side.order(number);
             at += turn;
         }
-        // Who is first changes, so that nobody always has the longest pause before.
-        sides.rotate_left(1);
     }
-    let turns = usize::try_from(orders)? % sides.len();
-    sides.rotate_right(turns);
     let [real, asking, hollow] = sides;
     Ok(Measurement {
         real: real.ends(options).await?,

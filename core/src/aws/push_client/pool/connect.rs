@@ -6,6 +6,7 @@ use http::Uri;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::{Connection as _, HttpConnector};
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -63,13 +64,14 @@ pub(super) async fn connect(
     connector: &Connector,
     origin: &Uri,
     tasks: &Tasks,
+    now: Timestamp,
 ) -> Result<Connected, ConnectError> {
     let connecting = connector.clone().call(origin.clone());
     let io = connecting.await.map_err(ConnectError::Network)?;
     let is_http2 = io.connected().is_negotiated_h2();
     let io = TokioIo::new(io);
     Ok(if is_http2 {
-        Connected::Http2(Http2::open(io, tasks).await?)
+        Connected::Http2(Http2::open(io, tasks, now).await?)
     } else {
         Connected::Http1(Box::new(Http1::new(io)))
     })

@@ -57,15 +57,17 @@ async fn a_connection_that_was_opened_ahead_is_the_first_that_is_used() {
 
 #[tokio::test]
 async fn warming_up_does_not_rest_a_connection_any_less() {
-    let gateway = Gateway::start(Speaks::Plain).await;
-    let pool = gateway.pool(8);
-    pool.warm_up(START).await.unwrap();
-    let half = LONGEST_REST / 2;
-    pool.warm_up(START + half).await.unwrap();
-    gateway.until_connected(1).await;
-    assert_eq!(gateway.connections(), 1);
-    pool.warm_up(START + LONGEST_REST + half).await.unwrap();
-    gateway.until_connected(2).await;
+    for speaks in [Speaks::Plain, Speaks::Http2] {
+        let gateway = Gateway::start(speaks).await;
+        let pool = gateway.pool(8);
+        pool.warm_up(START).await.unwrap();
+        let half = LONGEST_REST / 2;
+        pool.warm_up(START + half).await.unwrap();
+        gateway.until_connected(1).await;
+        assert_eq!(gateway.connections(), 1);
+        pool.warm_up(START + LONGEST_REST + half).await.unwrap();
+        gateway.until_connected(2).await;
+    }
 }
 
 #[tokio::test]
@@ -134,14 +136,16 @@ async fn all_that_were_closed_while_they_rested_are_passed_over() {
 
 #[tokio::test]
 async fn a_connection_that_rested_for_too_long_is_not_used_again() {
-    let gateway = Gateway::start(Speaks::Plain).await;
-    let pool = gateway.pool(8);
-    let at = |seconds| START + SignedDuration::from_secs(seconds);
-    for (seconds, expected) in [(0, 1), (20, 1), (41, 2), (40, 2), (10, 3)] {
-        let payload = Bytes::from_static(b"{}");
-        let asked = ask_with(&pool, at(seconds), "nothing", &payload);
-        asked.await.unwrap();
-        assert_eq!(gateway.connections(), expected, "at {seconds} s");
+    for speaks in [Speaks::Plain, Speaks::Http2] {
+        let gateway = Gateway::start(speaks).await;
+        let pool = gateway.pool(8);
+        let at = |seconds| START + SignedDuration::from_secs(seconds);
+        for (seconds, expected) in [(0, 1), (20, 1), (41, 2), (40, 2), (10, 3)] {
+            let payload = Bytes::from_static(b"{}");
+            let asked = ask_with(&pool, at(seconds), "nothing", &payload);
+            asked.await.unwrap();
+            assert_eq!(gateway.connections(), expected, "at {seconds} s");
+        }
     }
 }
 
