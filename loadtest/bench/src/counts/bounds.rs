@@ -9,8 +9,8 @@
 //! |---|---:|---:|
 //! | engine, instructions a push | 16,200 | 3,300 |
 //! | engine, allocations a push | 3.16 | 3.16 |
-//! | own client, instructions a push | 176,000 | 27,400 |
-//! | AWS SDK, instructions a push | 2,790,000 | 431,000 |
+//! | own client, instructions a push | 177,000 | 27,200 |
+//! | AWS SDK, instructions a push | 2,790,000 | 428,000 |
 //!
 //! Those of the optimised clients are of `push`, which has more in flight.
 //!
