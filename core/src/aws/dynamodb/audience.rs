@@ -1,12 +1,12 @@
 //! Reading audiences: parallel Scans of the connections, Queries of a topic's
 //! shards.
 
-use aws_sdk_dynamodb::types::Select;
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
 use super::Store;
-use super::attributes::{Row, key, read_milliseconds, read_text, seconds, text};
+use super::attributes::{Row, key, seconds, text};
 use crate::audience::{Audience, Cursor, Listeners, Page, Slice};
 use crate::aws::store_error;
 use crate::connection::{ConnectionId, Recipient};
@@ -114,7 +114,7 @@ impl Store {
             .send()
             .await
             .map_err(store_error(OPERATION))?;
-        Ok(page_of(page.items(), page.last_evaluated_key()))
+        Ok(page_of(page.items, page.last_evaluated_key))
     }
 
     async fn query(
@@ -146,26 +146,40 @@ impl Store {
             .send()
             .await
             .map_err(store_error(OPERATION))?;
-        Ok(page_of(page.items(), page.last_evaluated_key()))
+        Ok(page_of(page.items, page.last_evaluated_key))
     }
 }
 
-fn page_of(rows: &[Row], last: Option<&Row>) -> Page {
-    let next = last.and_then(|key| {
-        let id = read_text(key, "connectionId")?;
-        Some(Cursor(ConnectionId::from(id)))
+fn page_of(rows: Option<Vec<Row>>, last: Option<Row>) -> Page {
+    let next = last.and_then(|mut key| match key.remove("connectionId")? {
+        AttributeValue::S(id) => Some(Cursor(ConnectionId::from(id))),
+        _ => None,
     });
+    let rows = rows.into_iter().flatten();
     Page {
-        recipients: rows.iter().filter_map(recipient_of).collect(),
+        recipients: rows.filter_map(recipient_of).collect(),
         next,
     }
 }
 
 /// Reads a row that this product wrote; one without a time of connection was
 /// not, but can be pushed to all the same.
-fn recipient_of(row: &Row) -> Option<Recipient> {
+fn recipient_of(row: Row) -> Option<Recipient> {
+    let mut connection_id = None;
+    let mut connected_at = Timestamp::UNIX_EPOCH;
+    // There are no others than these two: looking them up would hash their names.
+    for (name, value) in row {
+        match value {
+            AttributeValue::S(id) if name == "connectionId" => connection_id = Some(id),
+            AttributeValue::N(time) if name == "connectedAt" => {
+                let time = time.parse().ok().map(Timestamp::from_millisecond);
+                connected_at = time.and_then(Result::ok).unwrap_or(connected_at);
+            }
+            _ => {}
+        }
+    }
     Some(Recipient {
-        connection_id: ConnectionId::from(read_text(row, "connectionId")?),
-        connected_at: read_milliseconds(row, "connectedAt").unwrap_or(Timestamp::UNIX_EPOCH),
+        connection_id: ConnectionId::from(connection_id?),
+        connected_at,
     })
 }
