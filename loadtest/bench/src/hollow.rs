@@ -4,52 +4,41 @@
 //! connections that it names, by the same clients on the same runtime as the
 //! functions that they stand in for. No table is read or written.
 //!
-//! With tables, they also ask these what the real functions ask before the first
-//! push, at the same moments: `connect` stores a connection, `publish` records,
-//! and `worker` takes the lease and reads who is there, whom it then pushes to.
+//! With tables, they also ask these as often as the real functions before the first
+//! push, at the same moments and by the same operations, but for as little as can be:
+//! `connect` stores an id, `publish` what it got, and `worker` a lease without a
+//! condition, while it reads the ids, to which it then pushes.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
-use fanout_core::audience::{Audience as _, Slice};
-use fanout_core::aws::dynamodb::{self, Store, Tables};
 use fanout_core::aws::push_client::{self, PushClient, PushClientError};
 use fanout_core::aws::{self, SdkConfig};
 use fanout_core::clock::Clock;
-use fanout_core::connection::{Connection, ConnectionId};
-use fanout_core::ledger::{Lease, Ledger as _};
-use fanout_core::notification::{Notification, NotificationId, Target};
-use fanout_core::notifications::Notifications as _;
+use fanout_core::connection::ConnectionId;
+use fanout_core::notification::NotificationId;
 use fanout_core::push::{PushOutcome, Pusher};
 use fanout_core::settings::Reader;
-use fanout_core::store::Registry as _;
-use fanout_core::task::Part;
 use futures::future::{try_join, try_join_all};
-use jiff::{SignedDuration, Timestamp};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::task::yield_now;
 
-/// Every function that a local stack starts.
-const NAMES: [&str; 5] = ["connect", "disconnect", "message", "publish", "worker"];
+use crate::functions::{Functions, NAMES};
 
 /// As long as the real worker gives a push.
 const PUSH_TIMEOUT: Duration = Duration::from_secs(3);
 /// As many as it has in flight.
 const MAX_IN_FLIGHT: usize = 256;
 
-/// How long a row is kept.
-const KEPT_FOR: Duration = Duration::from_hours(2);
 /// As many connections as the real worker reads of an audience, to see whether it
 /// is small.
-const SURVEYED: u32 = 1_001;
+const SURVEYED: i32 = 1_001;
 
 /// Which function runs.
 #[derive(Clone, Debug, Args)]
@@ -67,7 +56,7 @@ pub(crate) enum Asks {
     /// Nobody for anything.
     #[default]
     Nothing,
-    /// The tables, for what the real functions ask them.
+    /// The tables, as often as the real functions do, for as little as can be.
     Tables,
 }
 
@@ -80,28 +69,17 @@ impl Asks {
     }
 }
 
-/// Writes a directory for a stack's `--functions`, in which each one is this
-/// executable.
+/// Functions for a stack, each of which is this executable.
 ///
 /// # Errors
-/// It cannot be written.
-pub(crate) fn write_to(directory: &Path, asks: Asks) -> anyhow::Result<()> {
+/// They cannot be written.
+pub(crate) fn functions(asks: Asks) -> anyhow::Result<Functions> {
     let this = std::env::current_exe().context("cannot find this executable")?;
     let this = this.to_str().context("the path is not UTF-8")?;
-    for name in NAMES {
-        let path = directory.join(name);
-        let writing = || format!("cannot write {}", path.display());
-        fs::write(&path, script(this, name, asks)).with_context(writing)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).with_context(writing)?;
-    }
-    Ok(())
-}
-
-/// Becomes the function.
-fn script(executable: &str, name: &str, asks: Asks) -> String {
-    let executable = executable.replace('\'', r"'\''");
-    let asks = asks.name();
-    format!("#!/bin/sh\nexec '{executable}' hollow {name} --asks {asks}\n")
+    Functions::running(|name| {
+        let words = [this, "hollow", name, "--asks", asks.name()];
+        words.map(str::to_owned).to_vec()
+    })
 }
 
 /// Runs one function until its environment is shut down.
@@ -111,8 +89,8 @@ fn script(executable: &str, name: &str, asks: Asks) -> String {
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let ran = match (options.name.as_str(), options.asks) {
         ("connect", Asks::Tables) => {
-            let store = &store(&aws::load_config().await)?;
-            lambda_runtime::run(service_fn(|event| connect(store, event))).await
+            let tables = &Tables::new(&aws::load_config().await)?;
+            lambda_runtime::run(service_fn(|event| connect(tables, event))).await
         }
         ("connect" | "disconnect", _) => lambda_runtime::run(service_fn(let_through)).await,
         ("message", _) => lambda_runtime::run(service_fn(whoami)).await,
@@ -136,18 +114,9 @@ async fn let_through(_event: LambdaEvent<Value>) -> Result<Value, Error> {
 }
 
 /// Stores a connection.
-async fn connect(store: &Store, event: LambdaEvent<Connecting>) -> Result<Value, Error> {
+async fn connect(tables: &Tables, event: LambdaEvent<Connecting>) -> Result<Value, Error> {
     let Connecting { request_context } = event.payload;
-    let connected_at = Timestamp::from_millisecond(request_context.connected_at)?;
-    let connection = Connection {
-        id: request_context.connection_id.into(),
-        connected_at,
-        expires_at: connected_at + SignedDuration::try_from(KEPT_FOR)?,
-        user_id: None,
-        org_id: None,
-        topics: Vec::new(),
-    };
-    store.open(&connection).await?;
+    tables.store(request_context.connection_id).await?;
     Ok(json!({"statusCode": 200}))
 }
 
@@ -162,7 +131,6 @@ struct Connecting {
 #[serde(rename_all = "camelCase")]
 struct ConnectContext {
     connection_id: String,
-    connected_at: i64,
 }
 
 async fn whoami(event: LambdaEvent<Value>) -> Result<Value, Error> {
@@ -171,11 +139,11 @@ async fn whoami(event: LambdaEvent<Value>) -> Result<Value, Error> {
     Ok(json!({"statusCode": 200, "body": frame.to_string()}))
 }
 
-/// Hands what comes to the queue, and records it where there is a store.
+/// Hands what comes to the queue, and records it where there are tables.
 struct Publish {
     client: aws_sdk_sqs::Client,
     queue_url: String,
-    store: Option<Store>,
+    tables: Option<Tables>,
 }
 
 /// A request to the HTTP API, as far as it is read.
@@ -192,13 +160,13 @@ impl Publish {
         Ok(Self {
             client: aws_sdk_sqs::Client::new(&config),
             queue_url,
-            store: asks.store(&config)?,
+            tables: asks.tables(&config)?,
         })
     }
 
     async fn handle(&self, event: LambdaEvent<Request>) -> Result<Value, Error> {
         let Request { body } = event.payload;
-        let recording = Box::pin(record(self.store.as_ref(), body.clone()));
+        let recording = Box::pin(record(self.tables.as_ref(), body.clone()));
         // A batch of one, as the real function sends it.
         let message = SendMessageBatchRequestEntry::builder()
             .id("0")
@@ -212,26 +180,17 @@ impl Publish {
     }
 }
 
-/// Records a frame where there is a store, once the message is on its way.
-async fn record(store: Option<&Store>, frame: String) -> Result<(), Error> {
-    let Some(store) = store else { return Ok(()) };
+/// Records a frame where there are tables, once the message is on its way.
+async fn record(tables: Option<&Tables>, frame: String) -> Result<(), Error> {
+    let Some(tables) = tables else { return Ok(()) };
     yield_now().await;
-    let time = Clock::System.now();
-    let notification = Notification {
-        id: NotificationId::generate(time),
-        time,
-        target: Target::Everyone,
-        frame,
-        expires_at: None,
-        trace: None,
-    };
-    Ok(store.record(&notification).await?)
+    tables.record(frame).await
 }
 
-/// Pushes what it gets to whom that names, or to whom a store does.
+/// Pushes what it gets to whom that names, or to whom the tables do.
 struct Worker<P> {
     pusher: P,
-    store: Option<Store>,
+    tables: Option<Tables>,
 }
 
 /// A batch of messages, as far as it is read.
@@ -259,7 +218,7 @@ impl Worker<PushClient> {
         let config = aws::load_config().await;
         Ok(Self {
             pusher: pusher(&config, endpoint)?,
-            store: asks.store(&config)?,
+            tables: asks.tables(&config)?,
         })
     }
 }
@@ -283,10 +242,11 @@ impl<P: Pusher> Worker<P> {
 
     async fn push(&self, body: String) -> Result<(), Error> {
         let Addressed { connection_ids } = serde_json::from_str(&body)?;
-        let connection_ids = match &self.store {
-            Some(store) => Box::pin(look_up(store)).await?,
-            None => connection_ids.into_iter().map(Into::into).collect(),
+        let connection_ids = match &self.tables {
+            Some(tables) => Box::pin(look_up(tables)).await?,
+            None => connection_ids,
         };
+        let connection_ids: Vec<_> = connection_ids.into_iter().map(ConnectionId::from).collect();
         let frame = Bytes::from(body);
         let pushes =
             connection_ids
@@ -301,53 +261,90 @@ impl<P: Pusher> Worker<P> {
 }
 
 /// Takes a lease and reads who is there, both at once.
-async fn look_up(store: &Store) -> Result<Vec<ConnectionId>, Error> {
-    let now = Clock::System.now();
-    let lease = Lease {
-        notification_id: NotificationId::generate(now),
-        part: Part::root(),
-        owner: now.to_string(),
-    };
-    let until = now + SignedDuration::try_from(KEPT_FOR)?;
+async fn look_up(tables: &Tables) -> Result<Vec<String>, Error> {
     let reading = async {
         // The lease's request is on its way before the page's is made ready.
         yield_now().await;
-        let everyone = Slice::Everyone { segment: 0, of: 1 };
-        store.page(&everyone, None, SURVEYED).await
+        tables.read().await
     };
-    let leasing = Box::pin(store.begin(&lease, now, until));
-    let (_, page) = try_join(leasing, Box::pin(reading)).await?;
-    let recipients = page.recipients.into_iter();
-    Ok(recipients.map(|one| one.connection_id).collect())
+    let ((), ids) = try_join(Box::pin(tables.lease()), Box::pin(reading)).await?;
+    Ok(ids)
 }
 
 impl Asks {
     /// The tables, if they are asked.
-    fn store(self, config: &SdkConfig) -> anyhow::Result<Option<Store>> {
+    fn tables(self, config: &SdkConfig) -> anyhow::Result<Option<Tables>> {
         match self {
             Self::Nothing => Ok(None),
-            Self::Tables => store(config).map(Some),
+            Self::Tables => Tables::new(config).map(Some),
         }
     }
 }
 
-fn store(config: &SdkConfig) -> anyhow::Result<Store> {
-    let names = [
-        "CONNECTIONS_TABLE",
-        "SUBSCRIPTIONS_TABLE",
-        "NOTIFICATIONS_TABLE",
-    ];
-    let [connections, subscriptions, notifications] = settings(names)?;
-    let settings = dynamodb::Settings {
-        tables: Tables {
+/// The tables of a stack, asked for as little as their keys allow.
+struct Tables {
+    client: aws_sdk_dynamodb::Client,
+    connections: String,
+    notifications: String,
+}
+
+impl Tables {
+    fn new(config: &SdkConfig) -> anyhow::Result<Self> {
+        let [connections, notifications] = settings(["CONNECTIONS_TABLE", "NOTIFICATIONS_TABLE"])?;
+        Ok(Self {
+            client: aws_sdk_dynamodb::Client::new(config),
             connections,
-            subscriptions,
             notifications,
-        },
-        topic_shards: 1,
-        retention: KEPT_FOR,
-    };
-    Ok(Store::new(config, settings, Clock::System))
+        })
+    }
+
+    async fn store(&self, connection_id: String) -> Result<(), Error> {
+        let storing = self.client.put_item().table_name(&self.connections);
+        let storing = storing.item("connectionId", AttributeValue::S(connection_id));
+        storing.send().await?;
+        Ok(())
+    }
+
+    async fn record(&self, frame: String) -> Result<(), Error> {
+        let [id, part] = new_key("notification");
+        let recording = self.client.put_item().table_name(&self.notifications);
+        let recording = recording.item("notificationId", id).item("part", part);
+        let recording = recording.item("frame", AttributeValue::S(frame));
+        recording.send().await?;
+        Ok(())
+    }
+
+    async fn lease(&self) -> Result<(), Error> {
+        let [id, part] = new_key("root");
+        let leasing = self.client.update_item().table_name(&self.notifications);
+        let leasing = leasing.key("notificationId", id).key("part", part);
+        let leasing = leasing.update_expression("SET leaseUntil = :until");
+        let until = AttributeValue::N("0".to_owned());
+        leasing
+            .expression_attribute_values(":until", until)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// Reads the ids of all connections.
+    async fn read(&self) -> Result<Vec<String>, Error> {
+        let reading = self.client.scan().table_name(&self.connections);
+        let reading = reading.consistent_read(true).limit(SURVEYED);
+        let page = reading.send().await?;
+        let rows = page.items.into_iter().flatten();
+        let ids = rows.filter_map(|mut row| match row.remove("connectionId")? {
+            AttributeValue::S(id) => Some(id),
+            _ => None,
+        });
+        Ok(ids.collect())
+    }
+}
+
+/// The key of a row of its own in the table of notifications.
+fn new_key(part: &str) -> [AttributeValue; 2] {
+    let id = NotificationId::generate(Clock::System.now());
+    [id.to_string(), part.to_owned()].map(AttributeValue::S)
 }
 
 /// Reads texts from the environment.
@@ -383,7 +380,7 @@ mod tests {
         let pusher = Pushed::default();
         let worker = Worker {
             pusher,
-            store: None,
+            tables: None,
         };
         let answer = worker.handle(event).await.unwrap();
         assert_eq!(answer, json!({"batchItemFailures": []}));
@@ -400,23 +397,5 @@ mod tests {
         let answer = whoami(event).await.unwrap();
         let frame: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
         assert_eq!(frame, json!({"type": "whoami", "connectionId": "a="}));
-    }
-
-    #[test]
-    fn every_function_is_this_executable() {
-        let directory = tempfile::tempdir().unwrap();
-        for asks in [Asks::Nothing, Asks::Tables] {
-            write_to(directory.path(), asks).unwrap();
-            for name in NAMES {
-                let path = directory.path().join(name);
-                let script = fs::read_to_string(&path).unwrap();
-                let end = format!("' hollow {name} --asks {}\n", asks.name());
-                assert!(script.ends_with(&end), "{script}");
-                let mode = fs::metadata(&path).unwrap().permissions().mode();
-                assert_eq!(mode & 0o111, 0o111);
-            }
-        }
-        let script = script("/it's/here", "publish", Asks::Nothing);
-        assert!(script.contains(r"'/it'\''s/here'"));
     }
 }

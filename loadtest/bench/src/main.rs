@@ -10,6 +10,7 @@ mod complaints;
 mod counts;
 mod figures;
 mod floor;
+mod functions;
 mod goal;
 mod harness;
 mod hollow;

@@ -1,5 +1,5 @@
 //! Small notifications beside their floors: the same hops with handlers that do
-//! nothing, or nothing but ask the tables the same, on the same machine at the same
+//! nothing, or nothing but ask the tables as often, on the same machine at the same
 //! moments.
 
 mod measurement;
@@ -9,14 +9,13 @@ mod subscribers;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::Args;
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use self::measurement::{Measurement, Stacks};
 use self::report::Report;
-use crate::harness::{Harness, on_a_stack};
+use crate::functions::Functions;
+use crate::harness::{Harness, on_a_stack, stack_options};
 use crate::hollow::{self, Asks};
 use crate::machine::Machine;
 
@@ -69,11 +68,14 @@ async fn measure_all(
     interrupt: &CancellationToken,
 ) -> anyhow::Result<Vec<Measurement>> {
     let stack = options.harness.stack.executable().await?;
-    let asking_functions = empty_functions(Asks::Tables)?;
-    let hollow_functions = empty_functions(Asks::Nothing)?;
-    let real_options = ["--log", "error"].map(str::to_owned);
-    let asking_options = options_with(&asking_functions)?;
-    let hollow_options = options_with(&hollow_functions)?;
+    let asking_functions = hollow::functions(Asks::Tables)?;
+    let hollow_functions = hollow::functions(Asks::Nothing)?;
+    let real_options = stack_options(&[["--log", "error"]]);
+    let with = |functions: &Functions| {
+        let options = [real_options.clone(), functions.stack_options()?.to_vec()];
+        anyhow::Ok(options.concat())
+    };
+    let [asking_options, hollow_options] = [with(&asking_functions)?, with(&hollow_functions)?];
     let mut measured = Vec::new();
     for round in 1..=options.harness.rounds {
         // Only the innermost is interrupted: it stops its stack in its time, and
@@ -100,19 +102,6 @@ async fn measure_all(
         measured.push(run);
     }
     Ok(measured)
-}
-
-/// A directory with empty functions.
-fn empty_functions(asks: Asks) -> anyhow::Result<TempDir> {
-    let directory = tempfile::tempdir().context("cannot make a directory for the functions")?;
-    hollow::write_to(directory.path(), asks)?;
-    Ok(directory)
-}
-
-/// The options of a stack with the functions in a directory.
-fn options_with(functions: &TempDir) -> anyhow::Result<[String; 4]> {
-    let path = functions.path().to_str().context("the path is not UTF-8")?;
-    Ok(["--log", "error", "--functions", path].map(str::to_owned))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ const ARRIVE_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Measurement {
     pub(crate) real: Latency,
-    /// Empty ones that ask the tables the same.
+    /// Empty ones that ask the tables as often.
     pub(crate) asking: Latency,
     pub(crate) hollow: Latency,
 }

@@ -18,11 +18,12 @@ const LEGEND: &str = "\
 From the POST to the frame at each socket. Three stacks run at once on this machine, \
 one with the functions and two with empty ones, which take the same hops by the same \
 clients on the same runtime: API Gateway, `publish`, SQS, `worker`, `@connections`, \
-socket. Those that ask the tables make the same three requests as the functions before \
-the first push, at the same moments: the record, the lease and the audience; the others \
-make none. The three have their turns at fixed times, in an order that is drawn anew for \
-each, however long the earlier ones take. Medians of the rounds, with the lowest and the \
-highest in brackets; **×** is each round's own ratio.
+socket. Those that ask the tables make three requests before the first push, by the \
+operations and at the moments of the functions' own, and for as little as can be: a \
+record, a lease without a condition, and the audience. The others make none. The three \
+have their turns at fixed times, in an order that is drawn anew for each, however long \
+the earlier ones take. Medians of the rounds, with the lowest and the highest in \
+brackets; **×** is each round's own ratio.
 ";
 
 const UNOPTIMISED: &str = "\
