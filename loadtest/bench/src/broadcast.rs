@@ -15,8 +15,11 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long the workers get, once everybody is reached, to write that down.
 /// Asking them would cost what is measured.
 const WRITING_DOWN: Duration = Duration::from_millis(300);
-/// How long a broadcast goes on that is only to start every worker.
+/// How long a broadcast goes on that is only to start every worker, once the first
+/// of them pushes.
 const WARM_UP: Duration = Duration::from_secs(2);
+/// How long the first worker may take to push.
+const WARM_WITHIN: Duration = Duration::from_mins(1);
 /// How long a ledger may take to end once everybody is reached, or the rest is
 /// cancelled.
 const LEDGER_WITHIN: Duration = Duration::from_mins(1);
@@ -74,9 +77,17 @@ impl Broadcast {
 /// cancelled, and waits until the quotas are full again, which takes `refill`.
 ///
 /// # Errors
-/// The stack does not answer, or its ledger does not end.
+/// The stack does not answer, nobody is reached, or its ledger does not end.
 pub(crate) async fn warm_up(stack: &Stack, refill: Duration) -> anyhow::Result<()> {
     let id = stack.order(&order()).await.context("warming up")?;
+    let give_up_at = Instant::now() + WARM_WITHIN;
+    while stack.taken(&id).await?.reached == 0 {
+        ensure!(
+            Instant::now() < give_up_at,
+            "nobody was reached in {WARM_WITHIN:?}"
+        );
+        sleep(POLL).await;
+    }
     sleep(WARM_UP).await;
     stack.cancel(&id).await?;
     ended(stack, &id).await.context("warming up")?;

@@ -8,6 +8,7 @@
 
 mod bounds;
 pub(crate) mod engine;
+mod instructions;
 mod requests;
 
 use std::fmt::{self, Display, Formatter};
@@ -35,12 +36,15 @@ pub(crate) struct Options {
 /// interrupted.
 pub(crate) async fn check(options: &Options) -> anyhow::Result<()> {
     let counted = interrupt::until_twice(async |interrupt| {
-        let executable = options.stack.executable().await?;
+        let executable = options.stack.executable_like_this().await?;
         let (engine, client) = (engine_goals().await?, client_goals().await?);
+        let Some(workers) = instructions::count(&executable, &interrupt).await? else {
+            bail!("interrupted");
+        };
         let Some(requests) = requests::count(&executable, &interrupt).await? else {
             bail!("interrupted");
         };
-        Ok(Table([&engine[..], &client, &requests].concat()))
+        Ok(Table([&engine[..], &client, &workers, &requests].concat()))
     });
     let table = counted.await?;
     print!("{table}");

@@ -22,7 +22,8 @@ use self::measurement::Measurement;
 use self::report::Report;
 use crate::harness::{Harness, Workers, on_a_stack, stack_options};
 use crate::machine::Machine;
-use crate::{stack, tasks};
+use crate::stack::{self, Profile};
+use crate::tasks;
 
 /// Which broadcasts are measured, and at which quota.
 #[derive(Clone, Debug, Args)]
@@ -127,7 +128,7 @@ async fn measure_all(
     let loadtest = match &options.loadtest {
         Some(executable) => executable.clone(),
         None if options.sockets == 0 => PathBuf::new(),
-        None => stack::build("fanout-loadtest").await?,
+        None => stack::build("fanout-loadtest", Profile::Release).await?,
     };
     let audiences = options.audiences().into_iter();
     let mut measured: Vec<_> = audiences.map(|audience| (audience, Vec::new())).collect();

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
@@ -10,10 +11,13 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::interrupt;
-use crate::stack::{self, Stack};
+use crate::stack::{self, Profile, Stack};
 
 /// How many workers are at slices at once, unless that is asked for.
 const SLICE_WORKERS: u16 = 2;
+
+/// So that a slow machine has no more to count: no push is given up.
+const UNHURRIED: [&str; 2] = ["PUSH_TIMEOUT_MS=20000", "DEADLINE_MARGIN_MS=25000"];
 
 /// How it is measured.
 #[derive(Clone, Debug, Args)]
@@ -70,7 +74,8 @@ impl Harness {
 /// Which local stack is started.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct LocalStack {
-    /// The executable of the local stack [default: built with --release]
+    /// The executable of the local stack [default: built with --release; for
+    /// counts, as this one was]
     #[arg(long, value_name = "FILE")]
     stack: Option<PathBuf>,
 }
@@ -83,33 +88,52 @@ impl LocalStack {
     pub(crate) async fn executable(&self) -> anyhow::Result<PathBuf> {
         match &self.stack {
             Some(executable) => Ok(executable.clone()),
-            None => stack::build("fanout-local").await,
+            None => stack::build("fanout-local", Profile::Release).await,
+        }
+    }
+
+    /// Its executable, which is to be built as this one was; built so if none was
+    /// given.
+    ///
+    /// # Errors
+    /// It cannot be built.
+    pub(crate) async fn executable_like_this(&self) -> anyhow::Result<PathBuf> {
+        match &self.stack {
+            Some(executable) => Ok(executable.clone()),
+            None => stack::build("fanout-local", Profile::OF_THIS).await,
         }
     }
 }
 
 /// How the workers of a stack are set.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Workers {
-    /// Workers at once on slices of large audiences
-    #[arg(long, value_name = "N", default_value_t = SLICE_WORKERS,
-        value_parser = clap::value_parser!(u16).range(1..=16))]
-    slice_workers: u16,
+    /// Workers at once on slices of large audiences [default: 1 for scale, 2 otherwise]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    slice_workers: Option<u16>,
     /// Settings for the functions, as on AWS; may be repeated
     #[arg(long = "env", value_name = "NAME=VALUE")]
     variables: Vec<String>,
 }
 
 impl Workers {
-    /// As many as there are by default, with these settings, each `NAME=VALUE`.
-    pub(crate) fn with_variables(variables: &[&str]) -> Self {
+    /// The same, with so many on slices unless others were asked for.
+    pub(crate) fn or_on_slices(&self, slice_workers: u16) -> Self {
         Self {
-            slice_workers: SLICE_WORKERS,
-            variables: variables
-                .iter()
-                .map(|&variable| variable.to_owned())
-                .collect(),
+            slice_workers: self.slice_workers.or(Some(slice_workers)),
+            variables: self.variables.clone(),
         }
+    }
+
+    /// The same with all the time that they may take, to be counted, and so long
+    /// between checkpoints.
+    pub(crate) fn unhurried(&self, checkpoint_every: Duration) -> Self {
+        let mut unhurried = self.clone();
+        let variables = UNHURRIED.iter().map(|&variable| variable.to_owned());
+        let checkpoint = format!("CHECKPOINT_MS={}", checkpoint_every.as_millis());
+        let variables = variables.chain([checkpoint]);
+        unhurried.variables.splice(..0, variables);
+        unhurried
     }
 
     /// The options of a stack with these workers.
@@ -117,7 +141,7 @@ impl Workers {
         let mut options = stack_options(&[
             [
                 "--slice-worker-concurrency",
-                &self.slice_workers.to_string(),
+                &self.slice_workers.unwrap_or(SLICE_WORKERS).to_string(),
             ],
             // Long enough for a slice of a million.
             ["--worker-timeout", "15m"],
@@ -176,5 +200,18 @@ mod tests {
         let workers = Cli::try_parse_from(arguments).unwrap().workers;
         let expected = "--slice-worker-concurrency 4 --worker-timeout 15m --env MAX_IN_FLIGHT=64";
         assert_eq!(workers.stack_options().join(" "), expected);
+        // What was asked for comes last, and holds.
+        let unhurried = workers
+            .unhurried(Duration::from_secs(5))
+            .stack_options()
+            .join(" ");
+        assert!(
+            unhurried.contains("--env CHECKPOINT_MS=5000 "),
+            "{unhurried}"
+        );
+        assert!(
+            unhurried.ends_with(" --env MAX_IN_FLIGHT=64"),
+            "{unhurried}"
+        );
     }
 }

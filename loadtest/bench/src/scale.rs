@@ -1,5 +1,6 @@
 //! What a delivery costs as the audience grows, where no quota holds it up.
 
+mod counting;
 mod measurement;
 mod report;
 mod tally;
@@ -10,14 +11,24 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::counting::{Instructions, count as count_instructions};
 pub(crate) use self::measurement::Measurement;
-use self::report::Report;
+use self::report::{Report, Size};
 use self::tally::Tallies;
-use crate::figures::thousands;
+use crate::figures::grouped;
 use crate::harness::{Harness, Workers, on_a_stack, stack_options};
 use crate::machine::Machine;
 use crate::stack::Stack;
 use crate::tasks;
+
+/// A small audience has one worker too. Several beside the stack take each other's
+/// places in the processor's caches, which is no cost of the work.
+const SLICE_WORKERS: u16 = 1;
+
+/// How many runs of one size a round has at most: as many as have a million
+/// subscribers when these are added up. Those of small audiences are short, and
+/// differ the most.
+const RUNS: u32 = 4;
 
 /// Which audiences are measured.
 #[derive(Clone, Debug, Args)]
@@ -27,6 +38,9 @@ pub(crate) struct Options {
         default_value = "1000,10000,100000,1000000",
         value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     connections: Vec<u32>,
+    /// Leaves out the instructions of the workers, which valgrind counts
+    #[arg(long)]
+    no_counting: bool,
     #[command(flatten)]
     workers: Workers,
     #[command(flatten)]
@@ -37,8 +51,8 @@ pub(crate) struct Options {
 /// there is of it.
 ///
 /// # Errors
-/// The stack cannot be built or started, or does not answer; somebody was not
-/// reached; or it was interrupted.
+/// Valgrind is not installed; the stack cannot be built or started, or does not
+/// answer; somebody was not reached; or it was interrupted.
 pub(crate) async fn compare(options: &Options) -> anyhow::Result<()> {
     let measuring = options.harness.report(async |interrupt| {
         let machine = Machine::this();
@@ -51,33 +65,64 @@ pub(crate) async fn compare(options: &Options) -> anyhow::Result<()> {
 async fn measure_all(
     options: &Options,
     interrupt: &CancellationToken,
-) -> anyhow::Result<Vec<(u32, Vec<Measurement>)>> {
-    let stack = options.harness.stack.executable().await?;
-    let sizes = options.connections.iter();
-    let mut measured: Vec<_> = sizes.map(|size| (*size, Vec::new())).collect();
-    for round in 1..=options.harness.rounds {
-        for (connections, runs) in &mut measured {
-            let running = on_a_counted_stack(
-                &stack,
-                *connections,
-                &options.workers,
-                interrupt,
-                async |stack, tallies| measurement::measure(stack, tallies, *connections).await,
-            );
-            let subscribers = || format!("{} subscribers", thousands((*connections).into()));
-            let Some(run) = running.await.with_context(subscribers)? else {
-                return Ok(measured);
-            };
-            eprintln!(
-                "round {round} of {}, {}: {:.2} s",
-                options.harness.rounds,
-                subscribers(),
-                run.wall.as_secs_f64(),
-            );
-            runs.push(run);
+) -> anyhow::Result<Vec<Size>> {
+    let harness = &options.harness;
+    let workers = &options.workers.or_on_slices(SLICE_WORKERS);
+    let stack = harness.stack.executable().await?;
+    let mut sizes: Vec<_> = options.connections.iter().copied().map(Size::new).collect();
+    // First, so that valgrind is missed at once.
+    for size in sizes.iter_mut().filter(|_| !options.no_counting) {
+        let counting = count_instructions(&stack, size.connections, workers, interrupt);
+        let Some(counted) = counting.await.with_context(|| size.to_string())? else {
+            return Ok(sizes);
+        };
+        let Instructions { beside_hashing, .. } = counted;
+        eprintln!(
+            "{size}: {} instructions a delivery",
+            grouped(beside_hashing)
+        );
+        size.instructions = Some(counted);
+    }
+    for round in 1..=harness.rounds {
+        for run in 0..RUNS {
+            for size in sizes
+                .iter_mut()
+                .filter(|size| run < runs_of(size.connections))
+            {
+                let measuring = measure(&stack, size.connections, workers, interrupt);
+                let Some(run) = measuring.await.with_context(|| size.to_string())? else {
+                    return Ok(sizes);
+                };
+                let took = run.wall.as_secs_f64();
+                eprintln!("round {round} of {}, {size}: {took:.2} s", harness.rounds);
+                size.runs.push(run);
+            }
         }
     }
-    Ok(measured)
+    Ok(sizes)
+}
+
+/// How many runs of a size there are in a round.
+fn runs_of(connections: u32) -> u32 {
+    (1_000_000 / connections).clamp(1, RUNS)
+}
+
+/// Broadcasts often enough to measure it, on a stack of its own without a quota;
+/// `None` if it was interrupted.
+async fn measure(
+    executable: &Path,
+    connections: u32,
+    workers: &Workers,
+    interrupt: &CancellationToken,
+) -> anyhow::Result<Option<Measurement>> {
+    on_a_counted_stack(
+        executable,
+        connections,
+        workers,
+        interrupt,
+        async |stack, tallies| measurement::measure(stack, tallies, connections).await,
+    )
+    .await
 }
 
 /// Starts a stack without a quota, and broadcasts once, with nothing before that
@@ -109,7 +154,8 @@ async fn on_a_counted_stack(
     measure: impl AsyncFnOnce(&Stack, &Tallies) -> anyhow::Result<Measurement>,
 ) -> anyhow::Result<Option<Measurement>> {
     let tallies = Tallies::start().await?;
-    let options = options_of_stack(connections, &tallies, workers);
+    let mut options = stack_options_for(connections, workers);
+    options.extend(asking_of(&tallies));
     on_a_stack(executable, &options, interrupt, async |stack| {
         tallies.lead_to(stack.addresses())?;
         measure(stack, &tallies).await
@@ -117,17 +163,24 @@ async fn on_a_counted_stack(
     .await
 }
 
-fn options_of_stack(connections: u32, tallies: &Tallies, workers: &Workers) -> Vec<String> {
+/// The options of a stack without a quota.
+fn stack_options_for(connections: u32, workers: &Workers) -> Vec<String> {
     let mut options = stack_options(&[
         ["--simulated", &connections.to_string()],
         ["--account-rate", "unlimited"],
         ["--log", tasks::LOG],
     ]);
-    for variable in tallies.environment() {
-        options.extend(stack_options(&[["--env", &variable]]));
-    }
     options.extend(workers.stack_options());
     options
+}
+
+/// The options of a stack whose functions ask where it is counted.
+fn asking_of(tallies: &Tallies) -> Vec<String> {
+    let variables = tallies.environment();
+    variables
+        .iter()
+        .flat_map(|variable| stack_options(&[["--env", variable]]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -142,16 +195,27 @@ mod tests {
         options: Options,
     }
 
-    #[tokio::test]
-    async fn no_quota_holds_the_stack_up_and_what_it_asks_is_counted() {
+    #[test]
+    fn no_quota_holds_the_stack_up() {
         let options = Cli::try_parse_from(["scale"]).unwrap().options;
         assert_eq!(options.connections, [1_000, 10_000, 100_000, 1_000_000]);
-        let tallies = Tallies::start().await.unwrap();
-        let stack_options = options_of_stack(1_000, &tallies, &options.workers).join(" ");
+        let stack_options = stack_options_for(1_000, &options.workers).join(" ");
         assert!(stack_options.starts_with("--simulated 1000 --account-rate unlimited"));
+    }
+
+    #[tokio::test]
+    async fn what_functions_ask_is_counted() {
+        let tallies = Tallies::start().await.unwrap();
+        let stack_options = asking_of(&tallies).join(" ");
         for name in ["DYNAMODB", "SQS"] {
             let variable = format!("--env AWS_ENDPOINT_URL_{name}=http://127.0.0.1:");
             assert!(stack_options.contains(&variable), "{stack_options}");
         }
+    }
+
+    #[test]
+    fn a_million_runs_once_and_less_more_often() {
+        let runs = [20, 100_000, 500_000, 1_000_000, 10_000_000].map(runs_of);
+        assert_eq!(runs, [4, 4, 2, 1, 1]);
     }
 }

@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-pub(crate) use self::build::build;
+pub(crate) use self::build::{Profile, build};
 use crate::client::Client;
 use crate::complaints::Complaints;
 

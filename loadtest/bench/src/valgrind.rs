@@ -1,12 +1,16 @@
 //! Work that is counted, not timed: instructions, allocations and memory, by
-//! valgrind, of runs of this executable.
+//! valgrind, of runs of this executable, and of processes that go on.
+
+mod attached;
 
 use std::collections::HashMap;
 use std::fs;
+use std::ops::AddAssign;
 
 use anyhow::Context as _;
 use tempfile::NamedTempFile;
 
+pub(crate) use self::attached::Attached;
 use crate::rerun::Rerun;
 use crate::spread::real;
 
@@ -97,6 +101,13 @@ impl Profile {
             }
         }
         counted
+    }
+}
+
+impl AddAssign for Profile {
+    fn add_assign(&mut self, other: Self) {
+        self.total += other.total;
+        self.hashing += other.hashing;
     }
 }
 

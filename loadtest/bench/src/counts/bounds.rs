@@ -11,6 +11,8 @@
 //! | engine, allocations a push | 3.16 | 3.16 |
 //! | own client, instructions a push | 177,000 | 27,200 |
 //! | AWS SDK, instructions a push | 2,790,000 | 428,000 |
+//! | workers, instructions a delivery to 4,000 | 264,600 | 32,500 |
+//! | workers, instructions a delivery to 16,000 | 242,800 | 29,500 |
 //!
 //! Those of the optimised clients are of `push`, which has more in flight.
 //!
@@ -18,6 +20,10 @@
 //! 16,000 takes 47 and 2, in either build: for each of eight slices and for the
 //! whole a handful, one for each page of 1,500 connections, and for each of two
 //! workers one or two more for the smaller pages that it begins with.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::figures::thousands;
 
 /// What work may cost at most.
 pub(super) struct Bounds {
@@ -28,6 +34,9 @@ pub(super) struct Bounds {
     pub(super) client_instructions: f64,
     /// Of this project's client, by those of the AWS SDK.
     pub(super) client_by_sdk: f64,
+    /// Of all workers, for each delivery of each of the broadcasts, beside those
+    /// that hash.
+    pub(super) worker_instructions: [f64; 2],
 }
 
 /// Those of this build: what is checked with every change is not optimised,
@@ -44,6 +53,7 @@ const UNOPTIMISED: Bounds = Bounds {
     engine_allocations: 3.3,
     client_instructions: 203_000.0,
     client_by_sdk: 0.08,
+    worker_instructions: [305_000.0, 280_000.0],
 };
 
 const OPTIMISED: Bounds = Bounds {
@@ -51,6 +61,7 @@ const OPTIMISED: Bounds = Bounds {
     engine_allocations: 3.3,
     client_instructions: 31_500.0,
     client_by_sdk: 0.08,
+    worker_instructions: [38_000.0, 34_000.0],
 };
 
 /// Requests to `@connections` for each delivery.
@@ -76,11 +87,17 @@ pub(super) const BROADCASTS: [Broadcast; 2] = [
     },
 ];
 
-/// A broadcast that is counted.
+/// A broadcast that is counted. As text it is its size.
 pub(super) struct Broadcast {
     pub(super) connections: u32,
     /// Requests to the tables.
     pub(super) dynamodb: f64,
     /// Requests to the queues, without those that Lambda makes for functions.
     pub(super) sqs: f64,
+}
+
+impl Display for Broadcast {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "broadcast to {}", thousands(self.connections.into()))
+    }
 }

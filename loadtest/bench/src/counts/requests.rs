@@ -1,24 +1,19 @@
 //! The requests that broadcasts make.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use super::bounds::{self, Broadcast};
-use crate::figures::thousands;
 use crate::goal::Goal;
 use crate::harness::Workers;
 use crate::scale::{self, Measurement};
 use crate::spread::real;
 
-/// So that a slow machine has no more to count: no checkpoint falls due, and no
-/// push is given up.
-const VARIABLES: [&str; 3] = [
-    "CHECKPOINT_MS=60000",
-    "PUSH_TIMEOUT_MS=20000",
-    "DEADLINE_MARGIN_MS=25000",
-];
+/// No checkpoint falls due, however slow the machine is.
+const NO_CHECKPOINT: Duration = Duration::from_mins(1);
 
 /// A figure for each delivery.
 type Figure = fn(&Measurement) -> u64;
@@ -38,16 +33,16 @@ pub(super) async fn count(
     executable: &Path,
     interrupt: &CancellationToken,
 ) -> anyhow::Result<Option<Vec<Goal>>> {
-    let workers = Workers::with_variables(&VARIABLES);
+    let workers = Workers::default().unhurried(NO_CHECKPOINT);
     let mut runs = Vec::new();
-    for Broadcast { connections, .. } in bounds::BROADCASTS {
-        let running = scale::once(executable, connections, &workers, interrupt);
+    for broadcast in &bounds::BROADCASTS {
+        let running = scale::once(executable, broadcast.connections, &workers, interrupt);
         let running = running.await;
-        let to = || format!("a broadcast to {}", thousands(connections.into()));
-        let Some(run) = running.with_context(to)? else {
+        let name = || broadcast.to_string();
+        let Some(run) = running.with_context(name)? else {
             return Ok(None);
         };
-        eprintln!("{}: {}, {}", to(), run.dynamodb, run.sqs);
+        eprintln!("{broadcast}: {}, {}", run.dynamodb, run.sqs);
         runs.push(run);
     }
     let mut goals = Vec::new();
@@ -66,10 +61,9 @@ fn of_broadcast(broadcast: &Broadcast, run: &Measurement) -> Vec<Goal> {
         broadcast.dynamodb,
         broadcast.sqs,
     ];
-    let connections = thousands(broadcast.connections.into());
     let figures = FIGURES.iter().zip(bounds);
     let goals = figures.map(|((whom, figure), at_most)| Goal {
-        what: format!("broadcast to {connections}, requests to {whom}"),
+        what: format!("{broadcast}, requests to {whom}"),
         at_most,
         measured: real(figure(run)),
     });

@@ -1,9 +1,11 @@
 //! What a delivery costs at each size, by what it costs at the size before.
 
 use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::counting::Instructions;
 use super::measurement::Measurement;
 use crate::figures::{significant, thousands};
 use crate::goal::{Goal, Goals};
@@ -18,15 +20,48 @@ Each figure is for one delivery; those of requests to DynamoDB and SQS are for a
 thousand. Medians, with the lowest and the highest of several runs in brackets, and \
 behind them how many times the figure of the size before: more than 1 where the cost \
 grows faster than the work. Each run has a stack of its own without a quota, and the \
-runs of different sizes alternate.
+runs of different sizes alternate. The workers are warm, and one of them pushes at a \
+time, unless `--slice-workers` says otherwise.
 
 - **time**: from the POST to the last delivery. What every notification takes, \
 whoever it is to, is a larger part of a small one's.
+- **instructions**: of all workers, counted by valgrind in one broadcast of their own \
+(–: not counted), beside those of hashing, which valgrind does in software. What else \
+the machine does hardly changes them; the times of two runs may differ by a tenth.
 - **CPU**: of all workers; of the function that publishes; and of the stack that stands \
 in for AWS, whose database works on the same cores.
 - **requests**: what the functions ask. What Lambda asks for them, to receive tasks and \
 to delete them, is not counted.
 ";
+
+/// What was measured of an audience of one size. As text it is that size.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Size {
+    pub(super) connections: u32,
+    pub(super) instructions: Option<Instructions>,
+    pub(super) runs: Vec<Measurement>,
+}
+
+impl Size {
+    /// Nothing yet.
+    pub(super) fn new(connections: u32) -> Self {
+        Self {
+            connections,
+            instructions: None,
+            runs: Vec::new(),
+        }
+    }
+
+    fn is_measured(&self) -> bool {
+        self.instructions.is_some() || !self.runs.is_empty()
+    }
+}
+
+impl Display for Size {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} subscribers", thousands(self.connections.into()))
+    }
+}
 
 /// Every size. As text it is Markdown.
 #[derive(Clone, Debug, Serialize)]
@@ -39,50 +74,95 @@ pub(crate) struct Report {
 
 #[derive(Clone, Debug, Serialize)]
 struct Row {
-    connections: u32,
-    costs: [Cost; 7],
-    runs: Vec<Measurement>,
+    #[serde(flatten)]
+    size: Size,
+    /// One for each column, where it was measured.
+    costs: Vec<Option<Cost>>,
 }
 
 /// One figure for each delivery.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Cost {
-    name: &'static str,
-    unit: &'static str,
+    #[serde(flatten)]
+    column: Column,
     each: Spread,
     times_the_size_before: Option<f64>,
 }
 
-/// How a run's figure is taken.
-type Figure = fn(&Measurement) -> f64;
+/// What is told of every size.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Column {
+    name: &'static str,
+    unit: &'static str,
+    #[serde(skip)]
+    figure: Figure,
+}
 
-/// What is counted, with its unit, of all deliveries of a run.
-const FIGURES: [(&str, &str, Figure); 7] = [
-    ("time", " µs", |run| run.wall.as_secs_f64() * 1e6),
-    ("CPU of the workers", " µs", |run| {
-        run.workers_cpu.as_secs_f64() * 1e6
-    }),
-    ("CPU of publish", " µs", |run| {
-        run.publish_cpu.as_secs_f64() * 1e6
-    }),
-    ("CPU of the stack", " µs", |run| {
-        run.stack_cpu.as_secs_f64() * 1e6
-    }),
-    ("@connections requests", "", |run| real(run.effort.pushes)),
-    ("DynamoDB requests of 1,000", "", |run| {
+/// How a figure for one delivery is taken.
+#[derive(Clone, Copy, Debug)]
+enum Figure {
+    /// Of all deliveries of a run.
+    OfRun(fn(&Measurement) -> f64),
+    Counted(fn(&Instructions) -> f64),
+}
+
+const COLUMNS: [Column; 8] = [
+    Column::of_runs("time", " µs", |run| micros(run.wall)),
+    Column {
+        name: "instructions of the workers",
+        unit: "",
+        figure: Figure::Counted(|counted| counted.beside_hashing),
+    },
+    Column::of_runs("CPU of the workers", " µs", |run| micros(run.workers_cpu)),
+    Column::of_runs("CPU of publish", " µs", |run| micros(run.publish_cpu)),
+    Column::of_runs("CPU of the stack", " µs", |run| micros(run.stack_cpu)),
+    Column::of_runs("@connections requests", "", |run| real(run.effort.pushes)),
+    Column::of_runs("DynamoDB requests of 1,000", "", |run| {
         real(run.dynamodb.sum()) * 1e3
     }),
-    ("SQS requests of 1,000", "", |run| real(run.sqs.sum()) * 1e3),
+    Column::of_runs("SQS requests of 1,000", "", |run| real(run.sqs.sum()) * 1e3),
 ];
 
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+impl Column {
+    const fn of_runs(
+        name: &'static str,
+        unit: &'static str,
+        figure: fn(&Measurement) -> f64,
+    ) -> Self {
+        Self {
+            name,
+            unit,
+            figure: Figure::OfRun(figure),
+        }
+    }
+
+    /// What it says of a size, if that was measured.
+    fn cost(self, size: &Size) -> Option<Cost> {
+        let each = match self.figure {
+            Figure::OfRun(figure) => {
+                let runs = size.runs.iter();
+                Spread::of(runs.map(|run| figure(run) / real(run.deliveries)))
+            }
+            Figure::Counted(figure) => Spread::of(size.instructions.as_ref().map(figure)),
+        };
+        Some(Cost {
+            column: self,
+            each: each?,
+            times_the_size_before: None,
+        })
+    }
+}
+
 impl Report {
-    /// Sums up what was measured; sizes without a run are left out.
-    pub(super) fn new(machine: Machine, measured: Vec<(u32, Vec<Measurement>)>) -> Self {
-        let rows = measured
-            .into_iter()
-            .filter_map(|(connections, runs)| Row::new(connections, runs));
+    /// Sums up what was measured; sizes of which nothing was are left out.
+    pub(super) fn new(machine: Machine, sizes: Vec<Size>) -> Self {
+        let rows = sizes.into_iter().filter(Size::is_measured).map(Row::new);
         let mut rows: Vec<Row> = rows.collect();
-        rows.sort_by_key(|row| row.connections);
+        rows.sort_by_key(|row| row.size.connections);
         let mut before: Option<Row> = None;
         for row in &mut rows {
             if let Some(before) = &before {
@@ -99,38 +179,24 @@ impl Report {
 }
 
 impl Row {
-    fn new(connections: u32, runs: Vec<Measurement>) -> Option<Self> {
-        let costs = FIGURES.map(|(name, unit, figure)| {
-            let each = runs.iter().map(|run| figure(run) / real(run.deliveries));
-            Some(Cost {
-                name,
-                unit,
-                each: Spread::of(each)?,
-                times_the_size_before: None,
-            })
-        });
-        let [time, workers, publish, stack, pushes, dynamodb, sqs] = costs;
-        Some(Self {
-            connections,
-            costs: [time?, workers?, publish?, stack?, pushes?, dynamodb?, sqs?],
-            runs,
-        })
+    fn new(size: Size) -> Self {
+        let costs = COLUMNS.iter().map(|column| column.cost(&size)).collect();
+        Self { size, costs }
     }
 
     fn compare_with(&mut self, before: &Self) {
         for (cost, before) in self.costs.iter_mut().zip(&before.costs) {
-            cost.times_the_size_before = cost.each.times(&before.each);
+            if let (Some(cost), Some(before)) = (cost, before) {
+                cost.times_the_size_before = cost.each.times(&before.each);
+            }
         }
     }
 
     fn goals(&self) -> Vec<Goal> {
-        let goals = self.costs.iter().filter_map(|cost| {
+        let goals = self.costs.iter().flatten().filter_map(|cost| {
+            let Column { name, .. } = cost.column;
             Some(Goal {
-                what: format!(
-                    "{} subscribers, {} by that of the size before",
-                    thousands(self.connections.into()),
-                    cost.name
-                ),
+                what: format!("{}, {name} by that of the size before", self.size),
                 at_most: TIMES_THE_SIZE_BEFORE,
                 measured: cost.times_the_size_before?,
             })
@@ -141,9 +207,9 @@ impl Row {
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let names = FIGURES.map(|(name, _, _)| name).join(" | ");
+        let names = COLUMNS.map(|column| column.name).join(" | ");
         writeln!(f, "### What a delivery costs\n\n| subscribers | {names} |")?;
-        writeln!(f, "|---:|{}", "---:|".repeat(FIGURES.len()))?;
+        writeln!(f, "|---:|{}", "---:|".repeat(COLUMNS.len()))?;
         for row in &self.rows {
             writeln!(f, "{row}")?;
         }
@@ -153,11 +219,11 @@ impl Display for Report {
 
 impl Display for Row {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "| {} |", thousands(self.connections.into()))?;
-        for cost in &self.costs {
-            write!(f, " {cost} |")?;
-        }
-        Ok(())
+        write!(f, "| {} |", thousands(self.size.connections.into()))?;
+        self.costs.iter().try_for_each(|cost| match cost {
+            Some(cost) => write!(f, " {cost} |"),
+            None => f.write_str(" – |"),
+        })
     }
 }
 
@@ -168,7 +234,7 @@ impl Display for Cost {
             lowest,
             highest,
         } = self.each;
-        write!(f, "{}{}", significant(median), self.unit)?;
+        write!(f, "{}{}", significant(median), self.column.unit)?;
         if lowest < highest {
             write!(f, " ({}–{})", significant(lowest), significant(highest))?;
         }
@@ -201,29 +267,48 @@ mod tests {
         }
     }
 
+    fn size(connections: u32, instructions: Option<f64>, runs: &[Measurement]) -> Size {
+        Size {
+            connections,
+            instructions: instructions.map(|beside_hashing| Instructions {
+                beside_hashing,
+                hashing: 15_000.0,
+            }),
+            runs: runs.to_vec(),
+        }
+    }
+
     fn report() -> Report {
-        let measured = vec![
-            (10_000, vec![run(20_000, 1_260), run(20_000, 1_240)]),
-            (1_000, vec![run(20_000, 1_000)]),
-            (100_000, Vec::new()),
+        let sizes = vec![
+            size(
+                10_000,
+                Some(31_200.0),
+                &[run(20_000, 1_260), run(20_000, 1_240)],
+            ),
+            size(1_000, Some(30_000.0), &[run(20_000, 1_000)]),
+            size(100_000, None, &[run(100_000, 6_250)]),
+            Size::new(1_000_000),
         ];
-        Report::new(Machine::default(), measured)
+        Report::new(Machine::default(), sizes)
     }
 
     #[test]
     fn each_size_is_compared_with_the_one_before() {
         let report = report();
-        let sizes: Vec<_> = report.rows.iter().map(|row| row.connections).collect();
-        assert_eq!(sizes, [1_000, 10_000]);
-        assert_eq!(report.rows[0].costs[1].times_the_size_before, None);
-        assert_eq!(report.rows[1].costs[1].times_the_size_before, Some(1.25));
-        let unmet: Vec<_> = report
-            .goals
-            .0
-            .iter()
-            .filter(|goal| !goal.is_met())
-            .map(|goal| goal.what.as_str())
-            .collect();
+        let sizes: Vec<_> = report.rows.iter().map(|row| row.size.connections).collect();
+        assert_eq!(sizes, [1_000, 10_000, 100_000]);
+        let times =
+            |row: usize, column: usize| report.rows[row].costs[column]?.times_the_size_before;
+        assert_eq!(
+            [times(0, 2), times(1, 2), times(2, 2)],
+            [None, Some(1.25), Some(1.0)]
+        );
+        assert_eq!(
+            [times(0, 1), times(1, 1), times(2, 1)],
+            [None, Some(1.04), None]
+        );
+        let unmet = report.goals.0.iter().filter(|goal| !goal.is_met());
+        let unmet: Vec<_> = unmet.map(|goal| goal.what.as_str()).collect();
         assert_eq!(unmet.len(), 3, "{unmet:?}");
     }
 

@@ -211,12 +211,13 @@ mod tests {
         };
         tallies.lead_to(&addresses).unwrap();
         assert!(tallies.lead_to(&addresses).is_err());
-        let url = format!("http://{}/", tallies.dynamodb.address);
+        let [variable, _] = tallies.environment();
+        let url = variable.strip_prefix("AWS_ENDPOINT_URL_DYNAMODB=").unwrap();
         for operation in ["Scan", "Query", "Scan"] {
             let target = format!("DynamoDB_20120810.{operation}");
             let headers = [("x-amz-target", target.as_str())];
             let sending = Client::new();
-            let sending = sending.send(http::Method::POST, &url, &headers, "{}".to_owned());
+            let sending = sending.send(http::Method::POST, url, &headers, "{}".to_owned());
             assert_eq!(sending.await.unwrap().status, StatusCode::BAD_GATEWAY);
         }
         let counted = tallies.dynamodb.read();

@@ -7,13 +7,36 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tokio::process::Command;
 
-/// Builds a package, optimised, and returns the executable of the same name.
+/// How a package is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Dev,
+    Release,
+}
+
+impl Profile {
+    /// That of this executable, as far as it can tell.
+    pub(crate) const OF_THIS: Self = if cfg!(debug_assertions) {
+        Self::Dev
+    } else {
+        Self::Release
+    };
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// Builds a package and returns the executable of the same name.
 ///
 /// # Errors
 /// It cannot be built.
-pub(crate) async fn build(package: &str) -> anyhow::Result<PathBuf> {
+pub(crate) async fn build(package: &str, profile: Profile) -> anyhow::Result<PathBuf> {
     let output = Command::new("cargo")
-        .args(["build", "--release", "--package", package])
+        .args(["build", "--profile", profile.name(), "--package", package])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
