@@ -24,6 +24,8 @@ const TIME_FOR_EACH: Duration = Duration::from_millis(5);
 /// What one run cost.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Measurement {
+    /// Runs of one turn are neighbours in time.
+    pub(crate) turn: u16,
     pub(crate) broadcasts: u32,
     /// Deliveries of all broadcasts.
     pub(crate) deliveries: u64,

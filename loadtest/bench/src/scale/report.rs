@@ -1,6 +1,8 @@
 //! What a delivery costs at each size, by what it costs at the size before.
 
+use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
+use std::iter;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,16 +20,17 @@ const TIMES_THE_SIZE_BEFORE: f64 = 1.05;
 const LEGEND: &str = "\
 Each figure is for one delivery; those of requests to DynamoDB and SQS are for a \
 thousand. Medians, with the lowest and the highest of several runs in brackets, and \
-behind them how many times the figure of the size before: more than 1 where the cost \
-grows faster than the work. Each run has a stack of its own without a quota, and the \
-runs of different sizes alternate. The workers are warm, and one of them pushes at a \
+behind them how many times the figure of the size before in the same turn, the median of \
+the turns: more than 1 where the cost grows faster than the work. Each run has a stack of \
+its own without a quota, and the runs of a turn follow one another. The workers are warm, and one of them pushes at a \
 time, unless `--slice-workers` says otherwise.
 
 - **time**: from the POST to the last delivery. What every notification takes, \
 whoever it is to, is a larger part of a small one's.
 - **instructions**: of all workers, counted by valgrind in one broadcast of their own \
-(–: not counted), beside those of hashing, which valgrind does in software. What else \
-the machine does hardly changes them; the times of two runs may differ by a tenth.
+(–: not counted, as above 100,000), beside those of hashing, which valgrind does in \
+software. What else the machine does hardly changes them; the times of two runs may \
+differ by a tenth.
 - **CPU**: of all workers; of the function that publishes; and of the stack that stands \
 in for AWS, whose database works on the same cores.
 - **requests**: what the functions ask. What Lambda asks for them, to receive tasks and \
@@ -140,36 +143,49 @@ impl Column {
         }
     }
 
-    /// What it says of a size, if that was measured.
-    fn cost(self, size: &Size) -> Option<Cost> {
-        let each = match self.figure {
-            Figure::OfRun(figure) => {
-                let runs = size.runs.iter();
-                Spread::of(runs.map(|run| figure(run) / real(run.deliveries)))
-            }
-            Figure::Counted(figure) => Spread::of(size.instructions.as_ref().map(figure)),
-        };
+    /// What it says of a size, if that was measured, and how that is by the size
+    /// before.
+    fn cost(self, size: &Size, before: Option<&Size>) -> Option<Cost> {
         Some(Cost {
             column: self,
-            each: each?,
-            times_the_size_before: None,
+            each: Spread::of(self.of(size).map(|(_, each)| each))?,
+            times_the_size_before: before.and_then(|before| self.times(size, before)),
         })
+    }
+
+    /// What it says of each run, with its turn, or of what was counted.
+    fn of(self, size: &Size) -> impl Iterator<Item = (u16, f64)> {
+        let (of_run, counted) = match self.figure {
+            Figure::OfRun(figure) => (Some(figure), None),
+            Figure::Counted(figure) => (None, size.instructions.as_ref().map(figure)),
+        };
+        let runs = of_run.into_iter().flat_map(|figure| {
+            let runs = size.runs.iter();
+            runs.map(move |run| (run.turn, figure(run) / real(run.deliveries)))
+        });
+        runs.chain(counted.map(|counted| (0, counted)))
+    }
+
+    /// How many times as much as at the size before, in the middle of all turns
+    /// that have both.
+    fn times(self, size: &Size, before: &Size) -> Option<f64> {
+        let before: HashMap<u16, f64> = self.of(before).collect();
+        let times = self.of(size).filter_map(|(turn, each)| {
+            let before = before.get(&turn).filter(|before| **before > 0.0)?;
+            Some(each / before)
+        });
+        Spread::of(times).map(|times| times.median)
     }
 }
 
 impl Report {
     /// Sums up what was measured; sizes of which nothing was are left out.
     pub(super) fn new(machine: Machine, sizes: Vec<Size>) -> Self {
-        let rows = sizes.into_iter().filter(Size::is_measured).map(Row::new);
-        let mut rows: Vec<Row> = rows.collect();
-        rows.sort_by_key(|row| row.size.connections);
-        let mut before: Option<Row> = None;
-        for row in &mut rows {
-            if let Some(before) = &before {
-                row.compare_with(before);
-            }
-            before = Some(row.clone());
-        }
+        let mut sizes: Vec<_> = sizes.into_iter().filter(Size::is_measured).collect();
+        sizes.sort_by_key(|size| size.connections);
+        let before = iter::once(None).chain(sizes.iter().map(Some));
+        let rows = sizes.iter().zip(before);
+        let rows: Vec<_> = rows.map(|(size, before)| Row::new(size, before)).collect();
         Self {
             machine,
             goals: Goals(rows.iter().flat_map(Row::goals).collect()),
@@ -179,16 +195,11 @@ impl Report {
 }
 
 impl Row {
-    fn new(size: Size) -> Self {
-        let costs = COLUMNS.iter().map(|column| column.cost(&size)).collect();
-        Self { size, costs }
-    }
-
-    fn compare_with(&mut self, before: &Self) {
-        for (cost, before) in self.costs.iter_mut().zip(&before.costs) {
-            if let (Some(cost), Some(before)) = (cost, before) {
-                cost.times_the_size_before = cost.each.times(&before.each);
-            }
+    fn new(size: &Size, before: Option<&Size>) -> Self {
+        let costs = COLUMNS.iter().map(|column| column.cost(size, before));
+        Self {
+            size: size.clone(),
+            costs: costs.collect(),
         }
     }
 
@@ -247,13 +258,12 @@ impl Display for Cost {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::tasks::Effort;
 
-    fn run(deliveries: u64, cpu_millis: u64) -> Measurement {
+    fn run(turn: u16, deliveries: u64, cpu_millis: u64) -> Measurement {
         Measurement {
+            turn,
             broadcasts: 1,
             deliveries,
             wall: Duration::from_millis(cpu_millis * 3),
@@ -278,15 +288,14 @@ mod tests {
         }
     }
 
+    /// Of a machine that is half as fast in the second turn.
     fn report() -> Report {
+        let ten_thousand = [run(1, 20_000, 1_250), run(2, 20_000, 2_500)];
+        let thousand = [run(1, 20_000, 1_000), run(2, 20_000, 2_000)];
         let sizes = vec![
-            size(
-                10_000,
-                Some(31_200.0),
-                &[run(20_000, 1_260), run(20_000, 1_240)],
-            ),
-            size(1_000, Some(30_000.0), &[run(20_000, 1_000)]),
-            size(100_000, None, &[run(100_000, 6_250)]),
+            size(10_000, Some(31_200.0), &ten_thousand),
+            size(1_000, Some(30_000.0), &thousand),
+            size(100_000, None, &[run(2, 100_000, 12_500)]),
             Size::new(1_000_000),
         ];
         Report::new(Machine::default(), sizes)
