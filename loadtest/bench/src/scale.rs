@@ -96,7 +96,14 @@ async fn measure_all(
                 .iter_mut()
                 .filter(|size| turn < runs_of(size.connections))
             {
-                let measuring = measure(&stack, size.connections, workers, interrupt);
+                let connections = size.connections;
+                let measuring = on_a_counted_stack(
+                    &stack,
+                    connections,
+                    workers,
+                    interrupt,
+                    async |stack, tallies| measurement::measure(stack, tallies, connections).await,
+                );
                 let Some(mut run) = measuring.await.with_context(|| size.to_string())? else {
                     return Ok(sizes);
                 };
@@ -117,24 +124,6 @@ fn runs_of(connections: u32) -> u16 {
     } else {
         RUNS
     }
-}
-
-/// Broadcasts often enough to measure it, on a stack of its own without a quota;
-/// `None` if it was interrupted.
-async fn measure(
-    executable: &Path,
-    connections: u32,
-    workers: &Workers,
-    interrupt: &CancellationToken,
-) -> anyhow::Result<Option<Measurement>> {
-    on_a_counted_stack(
-        executable,
-        connections,
-        workers,
-        interrupt,
-        async |stack, tallies| measurement::measure(stack, tallies, connections).await,
-    )
-    .await
 }
 
 /// Starts a stack without a quota, and broadcasts once, with nothing before that

@@ -14,8 +14,8 @@ use super::{Profile, VALGRIND};
 
 /// Speaks to a process that valgrind runs.
 const VGDB: &str = "vgdb";
-/// Of which either makes the names of the pipes that they meet at. Functions have
-/// none of them.
+/// The variables that both name the pipes after by which they speak. A stack's
+/// functions have none of them.
 const NAMING: [&str; 4] = ["LOGNAME", "USER", "HOST", "HOSTNAME"];
 
 /// How long a process may take to write down what it did.
