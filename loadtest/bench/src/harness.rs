@@ -86,10 +86,7 @@ impl LocalStack {
     /// # Errors
     /// It cannot be built.
     pub(crate) async fn executable(&self) -> anyhow::Result<PathBuf> {
-        match &self.stack {
-            Some(executable) => Ok(executable.clone()),
-            None => stack::build("fanout-local", Profile::Release).await,
-        }
+        self.executable_in(Profile::Release).await
     }
 
     /// Its executable, which is to be built as this one was; built so if none was
@@ -98,9 +95,13 @@ impl LocalStack {
     /// # Errors
     /// It cannot be built.
     pub(crate) async fn executable_like_this(&self) -> anyhow::Result<PathBuf> {
+        self.executable_in(Profile::OF_THIS).await
+    }
+
+    async fn executable_in(&self, profile: Profile) -> anyhow::Result<PathBuf> {
         match &self.stack {
             Some(executable) => Ok(executable.clone()),
-            None => stack::build("fanout-local", Profile::OF_THIS).await,
+            None => stack::build("fanout-local", profile).await,
         }
     }
 }

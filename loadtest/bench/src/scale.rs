@@ -11,11 +11,10 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::counting::{Instructions, count as count_instructions};
+pub(crate) use self::counting::count as count_instructions;
 pub(crate) use self::measurement::Measurement;
 use self::report::{Report, Size};
 use self::tally::Tallies;
-use crate::figures::grouped;
 use crate::harness::{Harness, Workers, on_a_stack, stack_options};
 use crate::machine::Machine;
 use crate::stack::Stack;
@@ -83,11 +82,7 @@ async fn measure_all(
         let Some(counted) = counting.await.with_context(|| size.to_string())? else {
             return Ok(sizes);
         };
-        let Instructions { beside_hashing, .. } = counted;
-        eprintln!(
-            "{size}: {} instructions a delivery",
-            grouped(beside_hashing)
-        );
+        eprintln!("{size}: {counted}");
         size.instructions = Some(counted);
     }
     for round in 1..=harness.rounds {

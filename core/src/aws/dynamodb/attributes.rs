@@ -53,5 +53,10 @@ pub(super) fn read_flag(row: &Row, name: &str) -> Option<bool> {
 }
 
 pub(super) fn read_milliseconds(row: &Row, name: &str) -> Option<Timestamp> {
-    Timestamp::from_millisecond(read_number(row, name)?).ok()
+    milliseconds_in(row.get(name)?.as_n().ok()?)
+}
+
+/// Reads what [`milliseconds`] wrote.
+pub(super) fn milliseconds_in(number: &str) -> Option<Timestamp> {
+    Timestamp::from_millisecond(number.parse().ok()?).ok()
 }

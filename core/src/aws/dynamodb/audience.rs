@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
 use super::Store;
-use super::attributes::{Row, key, seconds, text};
+use super::attributes::{Row, key, milliseconds_in, seconds, text};
 use crate::audience::{Audience, Cursor, Listeners, Page, Slice};
 use crate::aws::store_error;
 use crate::connection::{ConnectionId, Recipient};
@@ -172,8 +172,7 @@ fn recipient_of(row: Row) -> Option<Recipient> {
         match value {
             AttributeValue::S(id) if name == "connectionId" => connection_id = Some(id),
             AttributeValue::N(time) if name == "connectedAt" => {
-                let time = time.parse().ok().map(Timestamp::from_millisecond);
-                connected_at = time.and_then(Result::ok).unwrap_or(connected_at);
+                connected_at = milliseconds_in(&time).unwrap_or(connected_at);
             }
             _ => {}
         }

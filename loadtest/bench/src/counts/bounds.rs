@@ -84,7 +84,7 @@ pub(super) const BROADCASTS: [Broadcast; 2] = [
     },
     Broadcast {
         connections: 16_000,
-        dynamodb: 55.0,
+        dynamodb: 51.0,
         sqs: 2.0,
     },
 ];

@@ -6,10 +6,9 @@ use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use super::bounds::{self, THIS_BUILD};
-use crate::figures::grouped;
 use crate::goal::Goal;
 use crate::harness::Workers;
-use crate::scale::{self, Instructions};
+use crate::scale;
 
 /// Counts those of broadcasts of two sizes; `None` if it was interrupted.
 ///
@@ -28,10 +27,8 @@ pub(super) async fn count(
         let Some(counted) = counting.await.with_context(|| broadcast.to_string())? else {
             return Ok(None);
         };
-        let Instructions { beside_hashing, .. } = counted;
-        let each = grouped(beside_hashing);
-        eprintln!("{broadcast}: {each} instructions a delivery");
-        counts.push(beside_hashing);
+        eprintln!("{broadcast}: {counted}");
+        counts.push(counted.beside_hashing);
     }
     Ok(Some(goals(&counts)))
 }

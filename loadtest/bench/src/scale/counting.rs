@@ -1,5 +1,6 @@
 //! Broadcasts by workers whose instructions are counted.
 
+use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::stack_options_for;
 use crate::broadcast::{self, Broadcast};
+use crate::figures::grouped;
 use crate::functions::Functions;
 use crate::harness::{Workers, on_a_stack};
 use crate::process::functions_of;
@@ -29,13 +31,24 @@ const TIME_FOR_EACH: Duration = Duration::from_millis(10);
 /// but with each, a worker finds out that it is to warm up no longer.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
-/// Instructions of all workers, for each delivery of a broadcast.
+/// Instructions of all workers, for each delivery of a broadcast. As text they are
+/// those beside hashing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Instructions {
     /// Without those that compute SHA-256, for which valgrind does not know the
     /// processor's own.
     pub(crate) beside_hashing: f64,
     pub(crate) hashing: f64,
+}
+
+impl Display for Instructions {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} instructions a delivery",
+            grouped(self.beside_hashing)
+        )
+    }
 }
 
 /// Counts those of one broadcast by warm workers, on a stack without a quota;

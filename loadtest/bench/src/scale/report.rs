@@ -22,8 +22,8 @@ Each figure is for one delivery; those of requests to DynamoDB and SQS are for a
 thousand. Medians, with the lowest and the highest of several runs in brackets, and \
 behind them how many times the figure of the size before in the same turn, the median of \
 the turns: more than 1 where the cost grows faster than the work. Each run has a stack of \
-its own without a quota, and the runs of a turn follow one another. The workers are warm, and one of them pushes at a \
-time, unless `--slice-workers` says otherwise.
+its own without a quota, and the runs of a turn follow one another. The workers are \
+warm, and one of them pushes at a time, unless `--slice-workers` says otherwise.
 
 - **time**: from the POST to the last delivery. What every notification takes, \
 whoever it is to, is a larger part of a small one's.
